@@ -1,0 +1,2 @@
+//! link
+pub mod child;

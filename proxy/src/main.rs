@@ -1,0 +1,2 @@
+//! mcp-proxy
+fn main() {}

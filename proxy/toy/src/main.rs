@@ -1,0 +1,2 @@
+//! The toy child.
+fn main() {}
