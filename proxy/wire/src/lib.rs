@@ -9,6 +9,7 @@
 //! enum over bytes, and whoever owns the socket or the child drives it.
 
 mod batch;
+mod buffer;
 mod compose;
 mod edit;
 mod error;
@@ -24,16 +25,18 @@ mod pieces;
 mod scan;
 mod span;
 mod splice;
+pub mod sse;
 mod text;
 mod unescape;
 mod version;
 
 pub use batch::Body;
+pub use buffer::CHUNK;
 pub use compose::{error_message, notification, request, result_message};
 pub use error::ErrorCode;
 pub use fault::{Fault, ParseError};
 pub use id::{Id, IdKind, MAX_ID_BYTES};
-pub use line::{CHUNK, Line, LineSplitter, TOO_LONG_HEAD};
+pub use line::{Line, LineSplitter, TOO_LONG_HEAD};
 pub use member::Member;
 pub use message::{Kind, Message};
 pub use pieces::Pieces;

@@ -1,23 +1,15 @@
 //! Lines: what a child writes, cut out of a stream of bytes.
 //!
-//! MCP's stdio framing is one message a line, ended by LF (2025-11-25 basic/transports). The reader fills the
-//! splitter's buffer and asks for lines; lines are slices of that buffer. No byte is looked at twice, no line longer
-//! than the limit is ever held, and one big line does not leave a big buffer behind:
-//!
-//! - At rest there is one buffer of [`CHUNK`] bytes. Lines in it share it.
-//! - A line that does not fit makes the buffer double until the line's end is found. That line takes the grown buffer
-//!   with it; what was read behind it moves to a fresh chunk.
-//! - Where a grown buffer has to stay because much was read behind the big line, lines that are small in comparison
-//!   are copied out of it, so that none of them keeps megabytes alive.
+//! MCP's stdio framing is one message a line, ended by LF (2025-11-25 basic/transports). The reader
+//! fills the splitter's buffer and asks for lines; lines are slices of that buffer. No byte is
+//! searched twice, and no line longer than the limit is ever held. How a big line's buffer is given
+//! back: once the line is out, the splitter is back at [`CHUNK`](crate::CHUNK) bytes, and a line that
+//! is small compared with the buffer it was read into is copied out of it.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
-/// The size of a buffer at rest, in bytes: what an idle child costs. A few dozen small messages fit.
-pub const CHUNK: usize = 8 * 1024;
-
-/// Below this much room a read is not worth a system call, and the buffer makes room first.
-const ROOM: usize = CHUNK / 4;
+use crate::buffer::Buffer;
 
 /// How much of a line that is too long is kept to say what it was, in bytes. An id is almost always in it.
 pub const TOO_LONG_HEAD: usize = 1024;
@@ -41,22 +33,11 @@ pub enum Line {
 #[derive(Debug)]
 pub struct LineSplitter {
     limit: usize,
-    buffer: BytesMut,
+    buffer: Buffer,
     /// How much of the buffer is known to contain no LF.
     searched: usize,
-    /// The size of the allocation behind `buffer`, as far as it can matter.
-    allocated: usize,
     /// Set while the rest of a line that is too long is dropped.
     dropping: Option<Dropping>,
-}
-
-/// What is remembered of a line that is too long.
-#[derive(Debug, Default)]
-struct Dropping {
-    head: BytesMut,
-    length: u64,
-    /// The last byte was a CR, which may belong to the line's end.
-    after_cr: bool,
 }
 
 impl LineSplitter {
@@ -64,32 +45,20 @@ impl LineSplitter {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
-            buffer: BytesMut::new(),
+            buffer: Buffer::default(),
             searched: 0,
-            allocated: 0,
             dropping: None,
         }
     }
 
     /// Where the next bytes are to be appended; it has room for some. Only append to it.
     pub fn buffer(&mut self) -> &mut BytesMut {
-        if self.buffer.capacity() - self.buffer.len() < ROOM {
-            // Doubling keeps the copying linear. When all lines of this buffer are gone, this finds the room again
-            // instead of allocating.
-            let length = self.buffer.len();
-            self.buffer.reserve(if length <= CHUNK / 2 {
-                CHUNK - length
-            } else {
-                length
-            });
-            self.allocated = self.buffer.capacity();
-        }
-        &mut self.buffer
+        self.buffer.fill()
     }
 
     /// How many bytes wait for the end of their line. At most the limit, plus what one read brought.
     pub fn buffered(&self) -> usize {
-        self.buffer.len()
+        self.buffer.waiting().len()
     }
 
     /// Takes the next line. `None` means: read more.
@@ -99,15 +68,13 @@ impl LineSplitter {
     )]
     pub fn next(&mut self) -> Option<Line> {
         loop {
-            let Some(found) = memchr(b'\n', &self.buffer[self.searched..]) else {
+            let Some(found) = memchr(b'\n', &self.buffer.waiting()[self.searched..]) else {
                 self.wait();
                 return None;
             };
-            let mut line = self.buffer.split_to(self.searched + found + 1);
-            self.searched = 0;
+            let mut line = self.buffer.cut(self.searched + found + 1);
             line.truncate(line.len() - 1);
             let line = self.end(line);
-            self.give_back();
             if line.is_some() {
                 return line;
             }
@@ -116,59 +83,48 @@ impl LineSplitter {
 
     /// Takes what stands behind the last LF, when the stream has ended.
     pub fn finish(&mut self) -> Option<Line> {
-        let line = self.buffer.split();
-        self.searched = 0;
-        let line = self.end(line);
-        self.give_back();
-        line
+        let line = self.buffer.cut(self.buffered());
+        self.end(line)
     }
 
     /// Makes a line of the last of its bytes.
     fn end(&mut self, mut last: BytesMut) -> Option<Line> {
-        if let Some(mut dropping) = self.dropping.take() {
-            dropping.pass(&last);
-            return Some(dropping.end());
-        }
+        self.searched = 0;
         let length = last.strip_suffix(b"\r").map_or(last.len(), <[u8]>::len);
-        if length > self.limit {
-            let mut dropping = Dropping::default();
+        let line = if self.dropping.is_some() || length > self.limit {
+            let mut dropping = self.dropping.take().unwrap_or_default();
             dropping.pass(&last);
-            return Some(dropping.end());
-        }
-        last.truncate(length);
-        if last.is_empty() {
-            return None;
-        }
-        if self.allocated > CHUNK && last.len() < self.allocated / 2 {
-            return Some(Line::Whole(Bytes::copy_from_slice(&last)));
-        }
-        Some(Line::Whole(last.freeze()))
+            Some(dropping.end())
+        } else {
+            last.truncate(length);
+            (length > 0).then(|| Line::Whole(self.buffer.share(last)))
+        };
+        self.buffer.settle();
+        line
     }
 
     /// Remembers that no line ends here, and begins or goes on dropping.
     fn wait(&mut self) {
-        self.searched = self.buffer.len();
+        self.searched = self.buffered();
         // One byte more may be the CR of the line's end.
-        if self.dropping.is_none() && self.buffer.len() > self.limit + 1 {
+        if self.dropping.is_none() && self.buffered() > self.limit + 1 {
             self.dropping = Some(Dropping::default());
         }
         if let Some(dropping) = &mut self.dropping {
-            dropping.pass(&self.buffer);
+            dropping.pass(self.buffer.waiting());
             self.buffer.clear();
             self.searched = 0;
-            self.give_back();
         }
     }
+}
 
-    /// Leaves a grown buffer as soon as what is in it fits a chunk.
-    fn give_back(&mut self) {
-        if self.allocated > CHUNK && self.buffer.len() <= CHUNK {
-            let mut chunk = BytesMut::with_capacity(CHUNK);
-            chunk.extend_from_slice(&self.buffer);
-            self.buffer = chunk;
-            self.allocated = CHUNK;
-        }
-    }
+/// What is remembered of a line that is too long.
+#[derive(Debug, Default)]
+struct Dropping {
+    head: BytesMut,
+    length: u64,
+    /// The last byte was a CR, which may belong to the line's end.
+    after_cr: bool,
 }
 
 impl Dropping {
@@ -188,6 +144,127 @@ impl Dropping {
         Line::TooLong {
             head: self.head.freeze(),
             length,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Cuts `chunks` with a limit, and ends the stream.
+    fn split<'a>(limit: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Line> {
+        let mut splitter = LineSplitter::new(limit);
+        let mut lines = Vec::new();
+        for chunk in chunks {
+            splitter.buffer().extend_from_slice(chunk);
+            lines.extend(std::iter::from_fn(|| splitter.next()));
+            assert!(splitter.buffered() <= limit + 1);
+        }
+        lines.extend(splitter.finish());
+        assert_eq!(splitter.finish(), None);
+        lines
+    }
+
+    fn whole(text: &'static str) -> Line {
+        Line::Whole(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn too_long(head: &'static str, length: u64) -> Line {
+        Line::TooLong {
+            head: Bytes::from_static(head.as_bytes()),
+            length,
+        }
+    }
+
+    #[test]
+    fn ends_are_taken_off_and_empty_lines_skipped() {
+        let lines = split(100, [&b"a\n\n\r\nb\r\n \nc\rd\r\r\nlast"[..]]);
+        assert_eq!(
+            lines,
+            [
+                whole("a"),
+                whole("b"),
+                whole(" "),
+                whole("c\rd\r"),
+                whole("last")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_limit_is_exact_and_a_long_line_is_told_once() {
+        let text = b"1234\n12345\n1234\r\n12345\r\n123456\n1234\r\r\n1\n12345";
+        let expected = [
+            whole("1234"),
+            too_long("12345", 5),
+            whole("1234"),
+            too_long("12345", 5),
+            too_long("123456", 6),
+            too_long("1234\r", 5),
+            whole("1"),
+            too_long("12345", 5),
+        ];
+        assert_eq!(split(4, [&text[..]]), expected);
+        assert_eq!(split(4, text.chunks(1)), expected);
+    }
+
+    #[test]
+    fn a_long_line_is_dropped_in_constant_memory() {
+        let mut splitter = LineSplitter::new(1 << 16);
+        for _ in 0..1024 {
+            splitter.buffer().extend_from_slice(&[b'x'; 1024]);
+            assert_eq!(splitter.next(), None);
+            assert!(splitter.buffer().capacity() <= 1 << 18);
+        }
+        assert!(splitter.buffer().capacity() <= crate::CHUNK);
+        splitter.buffer().extend_from_slice(b"\nnext\n");
+        let head = Bytes::from(vec![b'x'; TOO_LONG_HEAD]);
+        assert_eq!(
+            splitter.next(),
+            Some(Line::TooLong {
+                head,
+                length: 1 << 20
+            })
+        );
+        assert_eq!(splitter.next(), Some(whole("next")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_the_same_lines(
+            text in proptest::collection::vec(
+                prop_oneof![4 => Just(b'x'), 2 => Just(b'\n'), 1 => Just(b'\r')], 0..200),
+            cuts in proptest::collection::vec(1usize..20, 1..20),
+            limit in 1usize..12,
+        ) {
+            let mut chunks = Vec::new();
+            let mut rest = &text[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, behind) = rest.split_at(rest.len().min(*cut));
+                chunks.push(chunk);
+                rest = behind;
+            }
+            // The reference: the standard library's own splitting.
+            let expected: Vec<Line> = text
+                .split(|byte| *byte == b'\n')
+                .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+                .filter(|line| !line.is_empty())
+                .map(|line| {
+                    let bytes = Bytes::copy_from_slice(line);
+                    if line.len() > limit {
+                        Line::TooLong { head: bytes, length: line.len() as u64 }
+                    } else {
+                        Line::Whole(bytes)
+                    }
+                })
+                .collect();
+            prop_assert_eq!(split(limit, chunks), expected);
         }
     }
 }
