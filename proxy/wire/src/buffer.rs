@@ -47,12 +47,15 @@ impl Buffer {
 
     /// Cuts off the first `length` bytes.
     pub(crate) fn cut(&mut self, length: usize) -> BytesMut {
+        // Whoever appended more than there was room for has made it grow.
+        self.allocated = self.allocated.max(self.bytes.capacity());
         self.bytes.split_to(length)
     }
 
-    /// Makes what was cut off fit to be kept.
+    /// Makes what was cut off fit to be kept. A line that ends soon after the buffer has doubled is
+    /// about half of it, so small means less than a quarter.
     pub(crate) fn share(&self, part: BytesMut) -> Bytes {
-        if self.allocated > CHUNK && part.len() < self.allocated / 2 {
+        if self.allocated > CHUNK && part.len() < self.allocated / 4 {
             return Bytes::copy_from_slice(&part);
         }
         part.freeze()
@@ -60,6 +63,7 @@ impl Buffer {
 
     /// Throws away what is waiting.
     pub(crate) fn clear(&mut self) {
+        self.allocated = self.allocated.max(self.bytes.capacity());
         self.bytes.clear();
         self.settle();
     }

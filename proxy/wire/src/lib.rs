@@ -26,6 +26,8 @@ mod scan;
 mod span;
 mod splice;
 pub mod sse;
+#[cfg(test)]
+mod tests;
 mod text;
 mod unescape;
 mod version;
