@@ -1,10 +1,12 @@
 //! The other half: what servers in the wild do to whoever started them.
 
 use std::{
-    env, io,
+    env, fs,
     os::unix::process::CommandExt,
     process::{self, Command, ExitCode},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
 use crate::{
@@ -15,6 +17,10 @@ use crate::{
 };
 
 const INVALID_PARAMS: i32 = -32602;
+
+/// How often, and how many times, we look whether a grandchild is ready: ten seconds in all.
+const GRANDCHILD_LOOK: Duration = Duration::from_millis(2);
+const GRANDCHILD_LOOKS: u32 = 5_000;
 
 /// Starts this program again with SIGTERM ignored. A process keeps an ignored signal when it becomes another program,
 /// so the shell's `trap` reaches us without a line of unsafe code here.
@@ -157,10 +163,9 @@ pub(crate) fn long_line(call: &Call) -> Outcome {
 pub(crate) fn stderr(call: &Call) -> Outcome {
     let length = usize::try_from(call.number("bytes", 20).min(MAX_BYTES)).unwrap_or(0);
     for line in 1..=call.number("lines", 1) {
-        let mut text = match call.arguments.text("text") {
-            Some(text) => text.into_bytes(),
-            None => format!("{line} ").into_bytes(),
-        };
+        let own = call.arguments.text("text");
+        let length = if own.is_some() { 0 } else { length };
+        let mut text = own.unwrap_or_else(|| format!("{line} ")).into_bytes();
         if call.arguments.flag("control") {
             text.extend_from_slice(b"\x1b[31mred\x1b[0m\x07\0\xff\r");
         }
@@ -173,11 +178,16 @@ pub(crate) fn stderr(call: &Call) -> Outcome {
 
 pub(crate) fn grandchild(call: &Call) -> Outcome {
     let seconds = call.number("seconds", 3_600).to_string();
-    let script = if call.arguments.flag("ignore_term") {
-        r#"trap "" TERM; exec sleep "$0""#
+    let trap = if call.arguments.flag("ignore_term") {
+        r#"trap "" TERM; "#
     } else {
-        r#"exec sleep "$0""#
+        ""
     };
+    // It says that it is what it was to become, by a file, because its pipes are ours and not for our use.
+    static GRANDCHILDREN: AtomicU64 = AtomicU64::new(0);
+    let number = GRANDCHILDREN.fetch_add(1, Ordering::Relaxed);
+    let ready = env::temp_dir().join(format!("mcp-toy-{}-{number}", process::id()));
+    let script = format!(r#"{trap}: > "$1"; exec sleep "$0""#);
     let mut command = if call.arguments.flag("setsid") {
         let mut command = Command::new("setsid");
         command.arg("/bin/sh");
@@ -185,19 +195,28 @@ pub(crate) fn grandchild(call: &Call) -> Outcome {
     } else {
         Command::new("/bin/sh")
     };
-    match command.arg("-c").arg(script).arg(seconds).spawn() {
+    let pid = match command
+        .arg("-c")
+        .arg(script)
+        .arg(seconds)
+        .arg(&ready)
+        .spawn()
+    {
         Ok(mut grandchild) => {
             let pid = grandchild.id();
             // Collected when it ends, so that a test which looks for it does not find a zombie of ours.
             thread::spawn(move || grandchild.wait());
-            Outcome::Text(pid.to_string())
+            pid
         }
-        Err(cause) => Outcome::Failed(explain(&cause)),
+        Err(cause) => return Outcome::Failed(format!("could not start a grandchild: {cause}")),
+    };
+    for _ in 0..GRANDCHILD_LOOKS {
+        if fs::remove_file(&ready).is_ok() {
+            return Outcome::Text(pid.to_string());
+        }
+        thread::sleep(GRANDCHILD_LOOK);
     }
-}
-
-fn explain(cause: &io::Error) -> String {
-    format!("could not start a grandchild: {cause}")
+    Outcome::Failed(format!("grandchild {pid} did not get ready"))
 }
 
 pub(crate) fn deaf(call: &Call) -> Outcome {
