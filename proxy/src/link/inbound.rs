@@ -13,9 +13,9 @@ pub trait Inbound: Send + 'static {
     /// The server wrote a message.
     fn message(&mut self, message: Message);
 
-    /// The server wrote a line that is not a message, but whose id could be read: somebody may be waiting for it.
-    /// The id is as the line spelled it; it may name a request of ours that was answered badly, or a malformed
-    /// request of the server. `fault` is a lower-case fragment that says what is wrong with the line.
+    /// The server wrote an answer that is not a message (bad JSON, too long, cut by a crash), but whose id could be
+    /// read, as the line spelled it: somebody waits for it. `fault` is a lower-case fragment that says what is wrong
+    /// with the line. Refused requests and notifications of the server are counted and logged, and not told.
     fn damaged(&mut self, id: Id, fault: String);
 
     /// The last call, made exactly once: nothing more will come, and whoever still waits will wait in vain.

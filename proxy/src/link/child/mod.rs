@@ -25,6 +25,7 @@ mod settings;
 mod stderr;
 mod stdio;
 mod supervisor;
+mod zombies;
 
 pub use command::{Command, Environment};
 pub use handle::Child;

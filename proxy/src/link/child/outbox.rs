@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, mem};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mcp_wire::Message;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -69,8 +69,8 @@ enum Door {
 pub(super) enum Part {
     /// Whole lines of small messages.
     Lines { text: BytesMut, count: u64 },
-    /// One large message.
-    Large(Message),
+    /// The line of one large message, in pieces that share its memory.
+    Large(VecDeque<Bytes>),
 }
 
 impl Outbox {
@@ -93,6 +93,7 @@ impl Outbox {
     /// waits, because it could never be sent otherwise; its size was bounded where it came in.
     pub(super) fn send(&self, message: &Message) -> Result<(), SendError> {
         let length = message.len() + 1;
+        let large = (length > LARGE_BYTES).then(|| message.line_pieces().collect());
         let mut queue = self.queue.lock();
         if queue.door != Door::Open {
             return Err(SendError::Gone);
@@ -104,7 +105,10 @@ impl Outbox {
             });
         }
         queue.bytes += length;
-        queue.push(message, length);
+        match large {
+            Some(pieces) => queue.parts.push_back(Part::Large(pieces)),
+            None => queue.push_line(message, length),
+        }
         let wake = mem::take(&mut queue.idle);
         drop(queue);
         if wake {
@@ -178,11 +182,7 @@ impl Outbox {
 }
 
 impl Queue {
-    fn push(&mut self, message: &Message, length: usize) {
-        if length > LARGE_BYTES {
-            self.parts.push_back(Part::Large(message.clone()));
-            return;
-        }
+    fn push_line(&mut self, message: &Message, length: usize) {
         match self.parts.back_mut() {
             Some(Part::Lines { text, count }) if text.len() + length <= BATCH_BYTES => {
                 message.write_line(text);
@@ -202,8 +202,6 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn message(padding: usize) -> Message {

@@ -17,7 +17,7 @@ use rustix::{
 use thiserror::Error;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
-use super::Command;
+use super::{Command, zombies::only_zombies};
 
 /// Why a server could not be started. Each reads as a fragment that names the program.
 #[derive(Debug, Error)]
@@ -190,8 +190,9 @@ impl Process {
         }
     }
 
-    /// Whether nobody is left in the group. Never true before the leader was collected.
-    pub(super) fn group_empty(&mut self) -> bool {
+    /// Whether nobody is left in the group, or, when `closely` is set, only zombies are, which costs more to see. Never
+    /// true before the leader was collected.
+    pub(super) fn group_empty(&mut self, closely: bool) -> bool {
         if !self.collected {
             return false;
         }
@@ -199,7 +200,8 @@ impl Process {
             // As process 1 of a container we inherit the orphans of this group, and a zombie counts as a member
             // until it is collected. The leader is not among them any more, so tokio does not miss it.
             while let Ok(Some(_)) = waitpgid(self.group, WaitOptions::NOHANG) {}
-            self.group_empty = test_kill_process_group(self.group) == Err(Errno::SRCH);
+            self.group_empty = test_kill_process_group(self.group) == Err(Errno::SRCH)
+                || closely && only_zombies(self.group);
         }
         self.group_empty
     }
@@ -207,7 +209,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.group_empty() {
+        if !self.group_empty(false) {
             self.kill();
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use mcp_wire::{Body, Line, LineSplitter, Message, ParseError};
+use mcp_wire::{Body, Id, Line, LineSplitter, Message, ParseError};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{ChildStdin, ChildStdout},
@@ -134,18 +134,13 @@ impl Reader {
             Line::Whole(text) if is_batch(&text) => self.batch(text),
             Line::Whole(text) => match Message::parse(text.clone()) {
                 Ok(message) => self.inbound.message(message),
-                Err(fault) => self.refuse(&text, text.len() as u64, fault),
+                Err(fault) => self.refuse_whole(&text, fault),
             },
             Line::TooLong { head, length } => {
-                // What was read of it is no whole message, so this only tells whether an id is in it.
-                let id = Message::parse(head.clone())
-                    .err()
-                    .and_then(|fault| fault.id);
-                let fault = format!("the line is too long ({length} bytes)");
-                self.count_garbage(&head, length, &fault);
-                if let Some(id) = id {
-                    self.inbound.damaged(id, fault);
-                }
+                // The head is no whole message, so reading it only tells whose answer it would have been.
+                let waiting = Message::parse(head.clone()).err().and_then(whose_answer);
+                let sentence = format!("the line is too long ({length} bytes)");
+                self.refuse(&head, length, waiting, sentence);
             }
         }
     }
@@ -157,19 +152,23 @@ impl Reader {
                 for message in messages {
                     match message {
                         Ok(message) => self.inbound.message(message),
-                        Err(fault) => self.refuse(&text, text.len() as u64, fault),
+                        Err(fault) => self.refuse_whole(&text, fault),
                     }
                 }
             }
-            Err(fault) => self.refuse(&text, text.len() as u64, fault),
+            Err(fault) => self.refuse_whole(&text, fault),
         }
     }
 
-    fn refuse(&mut self, text: &[u8], length: u64, fault: ParseError) {
+    fn refuse_whole(&mut self, text: &[u8], fault: ParseError) {
         let sentence = fault.to_string();
-        self.count_garbage(text, length, &sentence);
-        if let Some(id) = fault.id {
-            self.inbound.damaged(id, sentence);
+        self.refuse(text, text.len() as u64, whose_answer(fault), sentence);
+    }
+
+    fn refuse(&mut self, text: &[u8], length: u64, waiting: Option<Id>, fault: String) {
+        self.count_garbage(text, length, &fault);
+        if let Some(id) = waiting {
+            self.inbound.damaged(id, fault);
         }
     }
 
@@ -181,6 +180,12 @@ impl Reader {
                 "the server wrote something that is not a message; skipped");
         }
     }
+}
+
+/// The id of our request that a refused text was an answer to. The id of a refused request or of a text that did not
+/// come as far as saying what it is was chosen by the server, and may by chance be one of ours too.
+fn whose_answer(fault: ParseError) -> Option<Id> {
+    fault.id.filter(|_| fault.response)
 }
 
 /// Whether the line is an array, which only a batch is.
@@ -235,8 +240,7 @@ async fn write_part(stdin: &mut ChildStdin, shared: &Shared, part: Part) -> io::
             shared.traffic.lines_out.fetch_add(count, Ordering::Relaxed);
             shared.outbox.recycle(text);
         }
-        Part::Large(message) => {
-            let mut pieces: VecDeque<Bytes> = message.line_pieces().collect();
+        Part::Large(mut pieces) => {
             while !pieces.is_empty() {
                 let mut slices = [IoSlice::new(&[]); WRITE_PIECES];
                 let offered = pieces.len().min(WRITE_PIECES);

@@ -26,7 +26,11 @@ const PIPE_CLOSED_WAIT: Duration = Duration::from_secs(1);
 /// How often we look whether the group has emptied, since nothing tells us: first soon, because most orphans end at
 /// once, then less often.
 const FIRST_GROUP_POLL: Duration = Duration::from_millis(2);
-const LAST_GROUP_POLL: Duration = Duration::from_millis(50);
+const LAST_GROUP_POLL: Duration = Duration::from_millis(100);
+
+/// From this interval on we look whether only zombies are left. A group that empties at once, as most do, never costs
+/// that look.
+const CLOSE_LOOK_POLL: Duration = Duration::from_millis(16);
 
 /// Serves one child from its start until its listener has heard the end.
 pub(super) async fn supervise(
@@ -120,7 +124,7 @@ impl Supervisor<'_> {
             let seen = Seen {
                 stop: self.asked || self.broken.is_some(),
                 leader_ended: matches!(self.exit, Exit::Collected { .. }),
-                group_empty: self.process.group_empty(),
+                group_empty: self.process.group_empty(self.poll >= CLOSE_LOOK_POLL),
             };
             match self.ladder.step(Instant::now(), seen) {
                 Action::Wait => self.wait().await,
@@ -196,7 +200,7 @@ impl Supervisor<'_> {
 
     fn half_close(&mut self, how: &'static str) {
         self.half_closed
-            .get_or_insert((Instant::now() + PIPE_CLOSED_WAIT, how));
+            .get_or_insert_with(|| (Instant::now() + PIPE_CLOSED_WAIT, how));
     }
 
     /// What to tell, once the ladder is at its end.
