@@ -1,0 +1,387 @@
+//! The tools: a table of names, arguments and functions, and those that behave well.
+
+use std::{env, io::Write as _, time::Duration};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    message::{Object, quote},
+    misbehave,
+    toy::Toy,
+};
+
+/// A tool call in progress.
+pub(crate) struct Call {
+    pub(crate) toy: Toy,
+    /// The request's id as it was spelled.
+    pub(crate) id: String,
+    pub(crate) arguments: Object,
+    name: String,
+    token: Option<String>,
+}
+
+/// What comes of a call.
+pub(crate) enum Outcome {
+    /// A result with one text.
+    Text(String),
+    /// A result, as JSON.
+    Result(String),
+    /// A result that says `isError`.
+    Failed(String),
+    /// A JSON-RPC error.
+    Error(i32, String),
+    /// No answer, because it was given already or never will be.
+    Nothing,
+}
+
+/// One row of the table.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    /// Name, JSON type, meaning.
+    pub(crate) arguments: &'static [(&'static str, &'static str, &'static str)],
+    run: fn(&Call) -> Outcome,
+}
+
+const INVALID_PARAMS: i32 = -32602;
+
+/// Most bytes that a tool makes at once: more would test the machine's memory and not the proxy.
+pub(crate) const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How long a question waits for its answer unless told otherwise.
+const ASK_WAIT_MS: u64 = 30_000;
+
+/// Every tool, in the order in which `tools/list` and `--help` show them.
+#[rustfmt::skip]
+pub(crate) const TOOLS: &[Tool] = &[
+    Tool { name: "echo", what: "returns its text", run: echo,
+        arguments: &[("text", "string", "given back with its escapes as they were")] },
+    Tool { name: "raw", what: "answers with any result, byte for byte", run: raw,
+        arguments: &[("result", "string", "JSON text that becomes the result")] },
+    Tool { name: "line", what: "writes any line, then answers", run: line,
+        arguments: &[("line", "string", "the line"), ("answer", "boolean", "answer as well [true]")] },
+    Tool { name: "size", what: "a result of so many bytes", run: size,
+        arguments: &[("bytes", "integer", "length of the text [0]")] },
+    Tool { name: "error", what: "a JSON-RPC error", run: error,
+        arguments: &[("code", "integer", "the code, without its minus sign [32603]"), ("message", "string", "its sentence")] },
+    Tool { name: "fail", what: "a result that says isError", run: fail,
+        arguments: &[("text", "string", "why")] },
+    Tool { name: "sleep", what: "answers later; a cancelled call is not answered", run: sleep,
+        arguments: &[("ms", "integer", "how long [1000]"), ("stubborn", "boolean", "answer even when cancelled [false]")] },
+    Tool { name: "hang", what: "never answers", run: hang, arguments: &[] },
+    Tool { name: "cancelled", what: "the ids of cancelled requests, as JSON", run: cancelled, arguments: &[] },
+    Tool { name: "progress", what: "progress notifications with the token given, then the answer", run: progress,
+        arguments: &[("n", "integer", "how many [3]"), ("ms", "integer", "pause between them [0]")] },
+    Tool { name: "log", what: "log notifications, then the answer", run: log,
+        arguments: &[("level", "string", "their level [info]"), ("text", "string", "their data"), ("n", "integer", "how many [1]"), ("ms", "integer", "pause between them [0]")] },
+    Tool { name: "ask", what: "sends the client a request and returns its answer as text", run: ask,
+        arguments: &[("kind", "string", "elicitation, url, sampling, roots or ping [elicitation]"), ("message", "string", "what is asked"), ("n", "integer", "one after another [1]"), ("wait_ms", "integer", "patience [30000]")] },
+    Tool { name: "notify", what: "list_changed of all three kinds, or one resource updated", run: notify,
+        arguments: &[("uri", "string", "resource that was updated; absent: the lists changed"), ("force", "boolean", "also without a subscription [false]")] },
+    Tool { name: "crash", what: "ends the process", run: misbehave::crash,
+        arguments: &[("code", "integer", "exit status [1]"), ("signal", "integer", "dies by this signal instead"), ("lines", "integer", "log notifications just before [0]"), ("answer", "boolean", "answer just before [false]"), ("half", "boolean", "half of the answer just before [false]"), ("stderr", "string", "last words on standard error")] },
+    Tool { name: "garbage", what: "writes what is no message, then answers", run: misbehave::garbage,
+        arguments: &[("kind", "string", "banner, blank, half, nul, utf8, unknown_id, array, bare, damaged or all [all]"), ("n", "integer", "how many times [1]")] },
+    Tool { name: "long_line", what: "a line of so many bytes that is no message, then answers", run: misbehave::long_line,
+        arguments: &[("bytes", "integer", "its length [1000000]"), ("id", "boolean", "let it begin like this call's answer, and not answer [false]"), ("newline", "boolean", "end it [true]")] },
+    Tool { name: "stderr", what: "writes to standard error, then answers", run: misbehave::stderr,
+        arguments: &[("lines", "integer", "how many [1]"), ("bytes", "integer", "length of each [20]"), ("control", "boolean", "with control bytes and invalid UTF-8 [false]"), ("text", "string", "this instead")] },
+    Tool { name: "grandchild", what: "starts a process that inherits the pipes, returns its pid", run: misbehave::grandchild,
+        arguments: &[("seconds", "integer", "how long it lives [3600]"), ("setsid", "boolean", "in a session of its own [false]"), ("ignore_term", "boolean", "ignoring SIGTERM [false]")] },
+    Tool { name: "deaf", what: "answers, then reads no more", run: misbehave::deaf, arguments: &[] },
+    Tool { name: "env", what: "its environment, as a JSON object", run: environment, arguments: &[] },
+    Tool { name: "args", what: "its arguments, as a JSON array", run: args, arguments: &[] },
+    Tool { name: "cwd", what: "its folder", run: cwd, arguments: &[] },
+    Tool { name: "pid", what: "its process id", run: pid, arguments: &[] },
+    Tool { name: "count", what: "how often this was called in this process", run: count, arguments: &[] },
+    Tool { name: "seen", what: "the last lines that came in, as a JSON array, this call included", run: seen,
+        arguments: &[("n", "integer", "how many [256]")] },
+];
+
+/// The value of `tools` in the answer to `tools/list`.
+pub(crate) fn list() -> Vec<Value> {
+    let describe = |tool: &Tool| {
+        let properties: Map<String, Value> = tool
+            .arguments
+            .iter()
+            .map(|(name, kind, what)| {
+                (
+                    (*name).to_owned(),
+                    json!({ "type": kind, "description": what }),
+                )
+            })
+            .collect();
+        json!({
+            "name": tool.name,
+            "description": tool.what,
+            "inputSchema": { "type": "object", "properties": properties },
+        })
+    };
+    TOOLS.iter().map(describe).collect()
+}
+
+impl Call {
+    pub(crate) fn new(toy: Toy, id: String, params: &Object) -> Self {
+        Self {
+            toy,
+            id,
+            arguments: params.object("arguments"),
+            name: params.text("name").unwrap_or_default(),
+            token: params
+                .object("_meta")
+                .raw("progressToken")
+                .map(str::to_owned),
+        }
+    }
+
+    /// A tool that changes how lines are read, or tells what was read, runs before the next line is.
+    pub(crate) fn must_be_inline(&self) -> bool {
+        matches!(self.name.as_str(), "deaf" | "seen" | "cancelled" | "count")
+    }
+
+    /// Runs the tool and answers.
+    pub(crate) fn run(&self) {
+        let outcome = match TOOLS.iter().find(|tool| tool.name == self.name) {
+            Some(tool) => (tool.run)(self),
+            None => Outcome::Error(INVALID_PARAMS, format!("unknown tool {:?}", self.name)),
+        };
+        self.finish(outcome);
+    }
+
+    fn finish(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Text(text) => self
+                .toy
+                .answer(&self.id, &text_result(&quote(&text), false)),
+            Outcome::Failed(text) => self.toy.answer(&self.id, &text_result(&quote(&text), true)),
+            Outcome::Result(result) => self.toy.answer(&self.id, &result),
+            Outcome::Error(code, message) => self.toy.fail(&self.id, code, &message),
+            Outcome::Nothing => {}
+        }
+    }
+
+    pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
+        self.arguments.number(name).unwrap_or(default)
+    }
+
+    pub(crate) fn text(&self, name: &str, default: &str) -> String {
+        self.arguments
+            .text(name)
+            .unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The pause between two of several things.
+    fn pause(&self) {
+        let ms = self.number("ms", 0);
+        if ms > 0 {
+            std::thread::sleep(Duration::from_millis(ms));
+        }
+    }
+}
+
+/// A result with one text; the text is JSON already.
+pub(crate) fn text_result(text: &str, failed: bool) -> String {
+    let failed = if failed { r#","isError":true"# } else { "" };
+    format!(r#"{{"content":[{{"type":"text","text":{text}}}]{failed}}}"#)
+}
+
+fn echo(call: &Call) -> Outcome {
+    match call.arguments.raw("text") {
+        // The string leaves as it came, escapes and all.
+        Some(text) if text.starts_with('"') => Outcome::Result(text_result(text, false)),
+        Some(other) => Outcome::Text(other.to_owned()),
+        None => Outcome::Error(INVALID_PARAMS, "text is missing".to_owned()),
+    }
+}
+
+fn raw(call: &Call) -> Outcome {
+    match call.arguments.text("result") {
+        Some(result) => Outcome::Result(result),
+        None => Outcome::Error(INVALID_PARAMS, "result is missing".to_owned()),
+    }
+}
+
+fn line(call: &Call) -> Outcome {
+    call.toy.line(&call.text("line", ""));
+    if call.arguments.raw("answer") == Some("false") {
+        Outcome::Nothing
+    } else {
+        Outcome::Text("written".to_owned())
+    }
+}
+
+fn size(call: &Call) -> Outcome {
+    let bytes = call.number("bytes", 0);
+    match usize::try_from(bytes) {
+        Ok(length) if bytes <= MAX_BYTES => Outcome::Text("x".repeat(length)),
+        _ => Outcome::Error(INVALID_PARAMS, format!("at most {MAX_BYTES} bytes")),
+    }
+}
+
+fn error(call: &Call) -> Outcome {
+    let code = i32::try_from(call.number("code", 32_603)).unwrap_or(32_603);
+    Outcome::Error(-code, call.text("message", "an error was asked for"))
+}
+
+fn fail(call: &Call) -> Outcome {
+    Outcome::Failed(call.text("text", "a failure was asked for"))
+}
+
+fn sleep(call: &Call) -> Outcome {
+    let cancelled = call
+        .toy
+        .sleep(&call.id, Duration::from_millis(call.number("ms", 1_000)));
+    if cancelled && !call.arguments.flag("stubborn") {
+        return Outcome::Nothing;
+    }
+    Outcome::Text(if cancelled { "cancelled" } else { "slept" }.to_owned())
+}
+
+fn hang(_: &Call) -> Outcome {
+    Outcome::Nothing
+}
+
+fn cancelled(call: &Call) -> Outcome {
+    Outcome::Text(format!("[{}]", call.toy.cancelled().join(",")))
+}
+
+fn progress(call: &Call) -> Outcome {
+    let n = call.number("n", 3);
+    let Some(token) = &call.token else {
+        return Outcome::Text("no progress token was given".to_owned());
+    };
+    for step in 1..=n {
+        let params = format!(
+            r#"{{"progressToken":{token},"progress":{step},"total":{n},"message":"step {step} of {n}"}}"#
+        );
+        call.toy.notify("notifications/progress", &params);
+        call.pause();
+    }
+    Outcome::Text(format!("{n} steps"))
+}
+
+fn log(call: &Call) -> Outcome {
+    let level = call.text("level", "info");
+    let data = quote(&call.text("text", "a log line was asked for"));
+    for step in 1..=call.number("n", 1) {
+        if call.toy.would_log(&level) {
+            let level = quote(&level);
+            let params =
+                format!(r#"{{"level":{level},"logger":"toy","data":{data},"step":{step}}}"#);
+            call.toy.notify("notifications/message", &params);
+        }
+        call.pause();
+    }
+    Outcome::Text("logged".to_owned())
+}
+
+fn ask(call: &Call) -> Outcome {
+    let kind = call.text("kind", "elicitation");
+    let message = quote(&call.text("message", "What is your name?"));
+    let (method, params) = match kind.as_str() {
+        "elicitation" => (
+            "elicitation/create",
+            format!(
+                r#"{{"message":{message},"requestedSchema":{{"type":"object","properties":{{"name":{{"type":"string"}}}},"required":["name"]}}}}"#
+            ),
+        ),
+        "url" => (
+            "elicitation/create",
+            format!(
+                r#"{{"mode":"url","message":{message},"elicitationId":"toy-1","url":"https://example.com/form"}}"#
+            ),
+        ),
+        "sampling" => (
+            "sampling/createMessage",
+            format!(
+                r#"{{"messages":[{{"role":"user","content":{{"type":"text","text":{message}}}}}],"maxTokens":100}}"#
+            ),
+        ),
+        "roots" => ("roots/list", "{}".to_owned()),
+        "ping" => ("ping", "{}".to_owned()),
+        _ => return Outcome::Error(INVALID_PARAMS, format!("unknown kind {kind:?}")),
+    };
+    let wait = Duration::from_millis(call.number("wait_ms", ASK_WAIT_MS));
+    let mut answers = Vec::new();
+    for _ in 0..call.number("n", 1) {
+        let Some(answer) = call.toy.ask(method, &params, wait) else {
+            return Outcome::Failed("nobody answered".to_owned());
+        };
+        let answer = Object::parse(&answer).unwrap_or_default();
+        answers.push(
+            answer
+                .raw("result")
+                .or_else(|| answer.raw("error"))
+                .unwrap_or("null")
+                .to_owned(),
+        );
+    }
+    Outcome::Text(answers.join("\n"))
+}
+
+fn notify(call: &Call) -> Outcome {
+    match call.arguments.text("uri") {
+        Some(uri) if call.toy.is_subscribed(&uri) || call.arguments.flag("force") => {
+            let uri = quote(&uri);
+            call.toy.notify(
+                "notifications/resources/updated",
+                &format!(r#"{{"uri":{uri}}}"#),
+            );
+            Outcome::Text("updated".to_owned())
+        }
+        Some(_) => Outcome::Text("nobody is subscribed".to_owned()),
+        None => {
+            for kind in ["tools", "resources", "prompts"] {
+                call.toy.line(&format!(
+                    r#"{{"jsonrpc":"2.0","method":"notifications/{kind}/list_changed"}}"#
+                ));
+            }
+            Outcome::Text("changed".to_owned())
+        }
+    }
+}
+
+fn environment(_: &Call) -> Outcome {
+    let variables: Map<String, Value> = env::vars_os()
+        .map(|(name, value)| {
+            (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into(),
+            )
+        })
+        .collect();
+    Outcome::Text(Value::Object(variables).to_string())
+}
+
+fn args(_: &Call) -> Outcome {
+    let args: Value = env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    Outcome::Text(args.to_string())
+}
+
+fn cwd(_: &Call) -> Outcome {
+    match env::current_dir() {
+        Ok(folder) => Outcome::Text(folder.to_string_lossy().into_owned()),
+        Err(cause) => Outcome::Failed(cause.to_string()),
+    }
+}
+
+fn pid(_: &Call) -> Outcome {
+    Outcome::Text(std::process::id().to_string())
+}
+
+fn count(call: &Call) -> Outcome {
+    Outcome::Text(call.toy.count().to_string())
+}
+
+fn seen(call: &Call) -> Outcome {
+    let count = usize::try_from(call.number("n", 256)).unwrap_or(usize::MAX);
+    Outcome::Text(Value::from(call.toy.seen(count)).to_string())
+}
+
+/// Writes to standard error and does not care whether anybody reads it.
+pub(crate) fn to_stderr(bytes: &[u8]) {
+    _ = std::io::stderr().lock().write_all(bytes);
+}
