@@ -4,6 +4,8 @@
 //! Nothing here starts anything and nothing goes through a shell: a [`Launch`] is a list of words
 //! for `execve`. The child link turns it into a process.
 
+pub mod find;
+pub mod package;
 mod plan;
 
 pub use plan::{Kind, Launch};
