@@ -4,6 +4,7 @@
 //! spellings that some resolvers take for loopback are just names here, and names are refused
 //! unless they are allowed.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A host and maybe a port, in lower case, without brackets or a final dot.
@@ -47,6 +48,74 @@ impl Authority {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback_host(&self.host)
+    }
+}
+
+/// As it stands in a header: an IPv6 address in brackets.
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?;
+        } else {
+            f.write_str(&self.host)?;
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A web page's origin: a scheme and an authority (RFC 6454 section 6.2), in lower case and without
+/// the scheme's default port, so that equal origins are equal values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `https`, or what an editor's web view or a browser's extension has instead.
+    pub scheme: String,
+    /// Where the page came from.
+    pub authority: Authority,
+}
+
+impl Origin {
+    /// Reads `scheme://host` or `scheme://host:port`; `None` for anything else, `null` included.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            || !scheme.bytes().all(letters)
+        {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let mut authority = Authority::parse(rest)?;
+        if authority.port == default_port(&scheme) {
+            authority.port = None;
+        }
+        Some(Self { scheme, authority })
+    }
+
+    /// Whether the page came from `authority` itself, as far as a `Host` header tells: a port that
+    /// is not written there is the default one of the page's scheme.
+    #[must_use]
+    pub fn is_from(&self, authority: &Authority) -> bool {
+        let default = default_port(&self.scheme);
+        self.authority.host == authority.host
+            && self.authority.port.or(default) == authority.port.or(default)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     }
 }
 
@@ -97,6 +166,53 @@ fn normal_name(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins() {
+        for (text, shown) in [
+            ("https://App.Example", "https://app.example"),
+            ("https://app.example:443", "https://app.example"),
+            ("http://app.example:443", "http://app.example:443"),
+            ("HTTP://[::1]:80", "http://[::1]"),
+            ("vscode-webview://1a2b", "vscode-webview://1a2b"),
+        ] {
+            assert_eq!(Origin::parse(text).unwrap().to_string(), shown, "{text}");
+        }
+        for text in [
+            "",
+            "null",
+            "app.example",
+            "https:app.example",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://u@a",
+            "://a",
+            "1a://b",
+            "https://a https://b",
+            "h ttp://a",
+        ] {
+            assert_eq!(Origin::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_from_the_host_that_served_it() {
+        for (origin, host, same) in [
+            ("http://a.example", "a.example", true),
+            ("https://a.example", "a.example", true),
+            ("http://a.example:8080", "a.example:8080", true),
+            ("http://a.example", "a.example:80", true),
+            ("https://a.example", "a.example:80", false),
+            ("http://a.example:8080", "a.example", false),
+            ("http://a.example", "b.example", false),
+            ("http://[::1]:8080", "[0::1]:8080", true),
+        ] {
+            let origin = Origin::parse(origin).unwrap();
+            let host = Authority::parse(host).unwrap();
+            assert_eq!(origin.is_from(&host), same, "{origin} {host}");
+        }
+    }
 
     #[test]
     fn authorities() {

@@ -4,9 +4,14 @@
 //! no status code: a [`Refusal`] says what was wrong, and the [`Rescue`] it is given writes the
 //! response. It knows no message either: policies about calls live elsewhere and serve stdio too.
 
+pub mod auth;
 pub mod authority;
+mod enclose;
+pub mod host_origin;
+mod place;
 mod principal;
 mod refusal;
 
+pub use enclose::enclose;
 pub use principal::Principal;
 pub use refusal::{Refusal, Rescue};
