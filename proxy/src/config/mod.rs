@@ -5,9 +5,26 @@
 //! the environment and a [`Machine`]. Every fault is found before any is reported. Nothing in this
 //! room opens a socket or starts a process, and nothing outside it reads the environment.
 
+mod argv;
+mod child_env;
+mod cli;
+mod door;
+pub mod duration;
+pub mod env;
+mod faults;
+mod machine;
 mod meaning;
+mod pick;
+mod read;
 mod secret;
+mod server;
+pub mod size;
+#[cfg(test)]
+mod tests;
 
+pub use env::Strings;
+pub use faults::{Faults, Stop};
+pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
 pub use meaning::{
     ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times, TokenPolicy,
 };
