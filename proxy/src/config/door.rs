@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::guard::authority::{Authority, Origin, normal_host};
-
+use super::authority::{Authority, Origin, normal_host};
 use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};

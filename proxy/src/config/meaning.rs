@@ -51,7 +51,7 @@ impl Listen {
     /// `localhost` counts. Any other name does not: what it resolves to is not ours to say.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        crate::guard::authority::is_loopback_host(&self.host)
+        super::authority::is_loopback_host(&self.host)
     }
 }
 

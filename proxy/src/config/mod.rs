@@ -6,6 +6,7 @@
 //! room opens a socket or starts a process, and nothing outside it reads the environment.
 
 mod argv;
+pub mod authority;
 mod child_env;
 mod cli;
 mod door;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::guard::authority::normal_host;
 use crate::observe::log::valid_filter;
 
+use super::authority::normal_host;
 use super::cli::{self, Typed};
 use super::env::Strings;
 use super::faults::{Notes, Stop};

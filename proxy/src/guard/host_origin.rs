@@ -11,10 +11,10 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::request::Parts;
 
+use crate::config::authority::{Authority, Origin};
 use crate::config::{Door, Listen};
 use crate::observe::log::escape;
 
-use super::authority::{Authority, Origin};
 use super::place::is_probe;
 use super::refusal::Refusal;
 

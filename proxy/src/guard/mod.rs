@@ -5,7 +5,6 @@
 //! response. It knows no message either: policies about calls live elsewhere and serve stdio too.
 
 pub mod auth;
-pub mod authority;
 mod enclose;
 pub mod host_origin;
 mod place;
