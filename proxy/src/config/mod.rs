@@ -1,1 +1,32 @@
-//! config
+//! What was typed and what it means.
+//!
+//! `cli` and `env` hold what a person wrote, [`Config`] holds what the program does about it, and
+//! there is one conversion between them: [`Config::read`], a pure function of the command line,
+//! the environment and a [`Machine`]. Every fault is found before any is reported. Nothing in this
+//! room opens a socket or starts a process, and nothing outside it reads the environment.
+
+mod argv;
+pub mod authority;
+mod child_env;
+mod cli;
+mod door;
+pub mod duration;
+pub mod env;
+mod faults;
+mod machine;
+mod meaning;
+mod pick;
+mod read;
+mod secret;
+mod server;
+pub mod size;
+#[cfg(test)]
+mod tests;
+
+pub use env::Strings;
+pub use faults::{Faults, Stop};
+pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
+pub use meaning::{
+    ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times, TokenPolicy,
+};
+pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};

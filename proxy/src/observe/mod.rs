@@ -1,1 +1,5 @@
-//! observe
+//! What the proxy says about itself to people and machines. It is a leaf: it reads, and decides
+//! nothing.
+
+pub mod banner;
+pub mod log;

@@ -1,0 +1,204 @@
+//! What the child's environment is made of (rule 12).
+//!
+//! Credentials of MCP servers come by environment, so the child inherits everything except what is
+//! ours: a server must not find the proxy's token, and must not think that the proxy's port is its
+//! own.
+
+use std::collections::BTreeMap;
+
+/// Variables that begin like this are the proxy's.
+const OURS: &str = "MCP_PROXY_";
+
+/// `MCP_ENV_X=v` is `X=v` for the child: a name some platform reserves (Scaleway keeps `SCW_*` to
+/// itself) can still be set there.
+const RENAMED: &str = "MCP_ENV_";
+
+/// Single names that are the proxy's.
+const OUR_NAMES: [&str; 4] = ["PORT", "MCP_PACKAGE", "MCP_COMMAND", "MCP_ARGS"];
+
+/// What the child inherits under `--clean-env`, because nothing starts without it.
+const CLEAN_NAMES: &[&str] = &[
+    // To find `node`, `python` and the helpers of both; and where npm and uv keep their caches.
+    "PATH",
+    "HOME",
+    // Where installers unpack, and who they run as (npm looks the user up).
+    "TMPDIR",
+    "USER",
+    "LOGNAME",
+    // Without a UTF-8 locale Python may write its lines in another encoding.
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    // Moved caches and settings; without them a read-only home makes npx and uvx fail.
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    // Which registry npx and uvx install from, where they keep it, and which Python uvx uses.
+    "npm_config_cache",
+    "npm_config_registry",
+    "npm_config_userconfig",
+    "NPM_CONFIG_CACHE",
+    "NPM_CONFIG_REGISTRY",
+    "NPM_CONFIG_USERCONFIG",
+    "UV_CACHE_DIR",
+    "UV_CONFIG_FILE",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_PYTHON",
+    "UV_PYTHON_DOWNLOADS",
+    "UV_PYTHON_INSTALL_DIR",
+    "UV_PYTHON_PREFERENCE",
+    "UV_TOOL_DIR",
+    // The way out of a closed network, and whom to trust there.
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+/// The child's whole environment, sorted by name.
+///
+/// `inherited` is the proxy's own, `given` what `-e` said, in order. A later source wins:
+/// inherited, then `MCP_ENV_*`, then `given`. With `clean`, nothing is inherited but what `npx` and
+/// `uvx` need to start.
+pub(super) fn child_env(
+    inherited: &[(String, String)],
+    given: &[(String, String)],
+    clean: bool,
+) -> Vec<(String, String)> {
+    let passes = |name: &str| {
+        if clean {
+            CLEAN_NAMES.contains(&name)
+        } else {
+            !is_ours(name)
+        }
+    };
+    let kept = inherited.iter().filter(|(name, _)| passes(name));
+    let renamed = inherited.iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix(RENAMED).filter(|name| !name.is_empty())?;
+        Some((name, value))
+    });
+    let mut child: BTreeMap<&str, &str> = kept.map(|(name, value)| (&**name, &**value)).collect();
+    child.extend(renamed.map(|(name, value)| (name, &**value)));
+    child.extend(given.iter().map(|(name, value)| (&**name, &**value)));
+    child
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+/// Whether a variable speaks to the proxy rather than to the server behind it.
+pub(super) fn is_ours(name: &str) -> bool {
+    name.starts_with(OURS) || name.starts_with(RENAMED) || OUR_NAMES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
+    }
+
+    #[test]
+    fn the_child_gets_what_is_not_ours() {
+        struct Case {
+            inherited: &'static [(&'static str, &'static str)],
+            given: &'static [(&'static str, &'static str)],
+            clean: bool,
+            child: &'static [(&'static str, &'static str)],
+        }
+        for case in [
+            Case {
+                inherited: &[("PATH", "/bin"), ("API_KEY", "k"), ("HOST", "h")],
+                given: &[],
+                clean: false,
+                child: &[("API_KEY", "k"), ("HOST", "h"), ("PATH", "/bin")],
+            },
+            // Everything that speaks to the proxy stays with it.
+            Case {
+                inherited: &[
+                    ("PORT", "8080"),
+                    ("MCP_PACKAGE", "p"),
+                    ("MCP_COMMAND", "c"),
+                    ("MCP_ARGS", "a"),
+                    ("MCP_PROXY_AUTH_TOKEN", "t"),
+                    ("MCP_PROXY_", "x"),
+                    ("MCP_ENV_", "x"),
+                    ("MCP_SOMETHING", "the server's own"),
+                ],
+                given: &[],
+                clean: false,
+                child: &[("MCP_SOMETHING", "the server's own")],
+            },
+            // What was said more closely wins, and a name of ours can be given on purpose.
+            Case {
+                inherited: &[
+                    ("A", "inherited"),
+                    ("B", "inherited"),
+                    ("MCP_ENV_A", "env"),
+                    ("MCP_ENV_B", "env"),
+                ],
+                given: &[("A", "first"), ("A", "last")],
+                clean: false,
+                child: &[("A", "last"), ("B", "env")],
+            },
+            Case {
+                inherited: &[
+                    ("PORT", "8080"),
+                    ("MCP_ENV_PORT", "9000"),
+                    ("MCP_ENV_SCW_ACCESS_KEY", "s"),
+                ],
+                given: &[],
+                clean: false,
+                child: &[("PORT", "9000"), ("SCW_ACCESS_KEY", "s")],
+            },
+            Case {
+                inherited: &[
+                    ("PATH", "/bin"),
+                    ("HOME", "/h"),
+                    ("API_KEY", "k"),
+                    ("MCP_ENV_X", "x"),
+                    ("NODE_OPTIONS", "n"),
+                ],
+                given: &[("Y", "y")],
+                clean: true,
+                child: &[("HOME", "/h"), ("PATH", "/bin"), ("X", "x"), ("Y", "y")],
+            },
+        ] {
+            let child = child_env(&pairs(case.inherited), &pairs(case.given), case.clean);
+            assert_eq!(
+                child,
+                pairs(case.child),
+                "{:?} {:?}",
+                case.inherited,
+                case.given
+            );
+        }
+    }
+
+    #[test]
+    fn the_token_of_the_proxy_never_reaches_the_child() {
+        let inherited = pairs(&[
+            ("MCP_PROXY_AUTH_TOKEN", "hunter2"),
+            ("MCP_PROXY_AUTH_TOKEN_FILE", "/t"),
+        ]);
+        for clean in [false, true] {
+            assert_eq!(child_env(&inherited, &[], clean), []);
+        }
+    }
+
+    #[test]
+    fn nothing_clean_is_ours() {
+        assert!(CLEAN_NAMES.iter().all(|name| !is_ours(name)));
+    }
+}

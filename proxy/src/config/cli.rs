@@ -1,0 +1,307 @@
+//! What can be typed: the flags, their groups and their help.
+//!
+//! Values stay the text they were. Turning them into numbers and durations here would stop at the
+//! first bad one; `read` turns them and collects every fault. clap sees only flags: `argv` has
+//! taken the command away before.
+
+use clap::{ArgAction, CommandFactory, Parser};
+
+/// The flags as they were typed. It has no `Debug`: `-e` carries credentials.
+#[derive(Parser, Default)]
+#[command(
+    name = "mcp-proxy",
+    version,
+    about = "Offers any stdio MCP server over HTTP, to clients of every protocol revision.",
+    override_usage = "mcp-proxy [FLAGS] [--] COMMAND [ARGS]...\n       MCP_PACKAGE=NAME mcp-proxy [FLAGS]",
+    after_help = EXAMPLES,
+    no_binary_name = true,
+    args_override_self = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    term_width = 100
+)]
+pub(super) struct Typed {
+    /// The address to listen on; `::` is every address, IPv4 included [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Listening")]
+    pub(super) host: Option<String>,
+    /// The port to listen on; 0 takes a free one and prints it. `PORT` is read too [default: 8080]
+    #[arg(long, value_name = "PORT", help_heading = "Listening")]
+    pub(super) port: Option<String>,
+
+    /// A variable for the server; repeatable, also `-e KEY VALUE`
+    #[arg(short, long, value_name = "KEY=VALUE", help_heading = "The server", action = ArgAction::Append)]
+    pub(super) env: Vec<String>,
+    /// The folder the server runs in [default: the current one]
+    #[arg(long, value_name = "FOLDER", help_heading = "The server")]
+    pub(super) cwd: Option<String>,
+    /// Give the server the proxy's environment (the default, accepted for compatibility)
+    #[arg(long, help_heading = "The server")]
+    pub(super) pass_environment: bool,
+    /// Give the server nothing but PATH, HOME, what npx and uvx need, MCP_ENV_* and -e
+    #[arg(long, help_heading = "The server")]
+    pub(super) clean_env: bool,
+    /// `session`: a server process per session. `shared`: one for all [default: session]
+    #[arg(long, value_name = "MODE", help_heading = "The server")]
+    pub(super) child_mode: Option<String>,
+    /// Give out no session ids
+    #[arg(long, help_heading = "The server")]
+    pub(super) stateless: bool,
+    /// Start the server at once, not for the first request
+    #[arg(long, help_heading = "The server")]
+    pub(super) eager: bool,
+    /// Do not show what the server writes to standard error
+    #[arg(long, help_heading = "The server")]
+    pub(super) quiet_child: bool,
+
+    /// A file that holds the bearer token clients must present (or set MCP_PROXY_AUTH_TOKEN)
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(super) auth_token_file: Option<String>,
+    /// Here only to be refused with a reason.
+    #[arg(long, hide = true)]
+    pub(super) auth_token: Option<String>,
+    /// Listen beyond loopback without a token: anyone who can connect can use the server
+    #[arg(long, help_heading = "Who may come in")]
+    pub(super) allow_unauthenticated: bool,
+    /// Host headers to accept beside loopback: `name`, `name:port` or `*`; repeatable, or a comma list
+    #[arg(long, value_name = "HOST", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) allow_host: Vec<String>,
+    /// Web pages that may call, as `https://app.example`, or `*`; repeatable, or several values
+    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) allow_origin: Vec<String>,
+
+    /// Until a starting server must have answered `initialize` [default: 60s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) start_timeout: Option<String>,
+    /// For one request, not counting waits for a person [default: 300s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) request_timeout: Option<String>,
+    /// Until a session nobody uses is ended [default: 30m]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) session_idle_timeout: Option<String>,
+    /// Stopping a server: from closing its input until SIGTERM [default: 2s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) close_wait: Option<String>,
+    /// Stopping a server: from SIGTERM until SIGKILL [default: 5s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) term_wait: Option<String>,
+    /// For requests in progress when the proxy is told to stop [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) drain_timeout: Option<String>,
+    /// Between comments on a silent SSE stream [default: 15s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) keep_alive: Option<String>,
+    /// Until a request without an answer gets an SSE stream [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) silence: Option<String>,
+
+    /// The longest request body [default: 4MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(super) max_body_size: Option<String>,
+    /// The longest line a server may write [default: 32MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(super) max_line_size: Option<String>,
+    /// What may wait for one server to read it [default: 16MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(super) max_queued_size: Option<String>,
+    /// What may wait for one client to read it [default: 64MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(super) outlet_bytes: Option<String>,
+    /// Events kept for each session whose client comes back [default: 256KiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub(super) replay_bytes: Option<String>,
+    /// Sessions alive at once [default: 1000]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub(super) max_sessions: Option<String>,
+    /// Server processes alive at once [default: 64]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub(super) max_children: Option<String>,
+    /// Requests that may wait while a server starts [default: 256]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub(super) max_starting: Option<String>,
+
+    /// error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
+    #[arg(long, value_name = "LEVEL", help_heading = "Log")]
+    pub(super) log_level: Option<String>,
+    /// text or json [default: text]
+    #[arg(long, value_name = "FORMAT", help_heading = "Log")]
+    pub(super) log_format: Option<String>,
+    /// At least `--log-level debug`
+    #[arg(long, help_heading = "Log")]
+    pub(super) debug: bool,
+
+    /// Show this help
+    #[arg(short, long, action = ArgAction::Help, help_heading = "Help")]
+    help: Option<bool>,
+    /// Show the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Help")]
+    version: Option<bool>,
+}
+
+const EXAMPLES: &str = "\
+The first word that is not a flag starts the command; everything after it belongs to the server.
+
+Examples:
+  mcp-proxy -- npx -y @modelcontextprotocol/server-everything
+  mcp-proxy --port 3000 -e API_KEY=... uvx mcp-server-time
+  mcp-proxy --host=:: --port=8080 --pass-environment -- npx -y @scope/server
+  MCP_PACKAGE=@modelcontextprotocol/server-filesystem MCP_ARGS=/srv/files mcp-proxy
+  MCP_PACKAGE=pypi:mcp-server-time mcp-proxy
+  MCP_COMMAND='node dist/index.js' mcp-proxy
+
+Durations are 500ms, 30s, 5m, 2h, or seconds. Sizes are 512KiB, 4MiB, or bytes.
+Every flag has a variable: --max-body-size is MCP_PROXY_MAX_BODY_SIZE, a switch is true or false.
+MCP_ENV_X=v gives the server X=v. docs/configuration.md has them all in one table.";
+
+/// Flags that no `MCP_PROXY_*` variable stands for: `-e` has `MCP_ENV_*`, help is for people, and
+/// `--auth-token` is refused (`MCP_PROXY_AUTH_TOKEN` is read, but not as that flag).
+const WITHOUT_VARIABLE: [&str; 4] = ["env", "auth-token", "help", "version"];
+
+/// Variables that are read beside those of the flags.
+const OTHER_VARIABLES: [&str; 2] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG"];
+
+/// clap's description of the flags.
+pub(super) fn command() -> clap::Command {
+    Typed::command()
+}
+
+/// The variable that stands for a flag: `max-body-size` is `MCP_PROXY_MAX_BODY_SIZE`.
+pub(super) fn variable(flag: &str) -> String {
+    format!("MCP_PROXY_{}", flag.replace('-', "_").to_ascii_uppercase())
+}
+
+/// Every `MCP_PROXY_*` variable there is.
+pub(super) fn variables() -> Vec<String> {
+    let command = command();
+    let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+    flags
+        .filter(|flag| !WITHOUT_VARIABLE.contains(flag))
+        .map(variable)
+        .chain(OTHER_VARIABLES.map(String::from))
+        .collect()
+}
+
+/// Whether a flag, with its dashes, is known and how many words it takes.
+pub(super) fn takes(command: &clap::Command, flag: &str) -> Option<Takes> {
+    let arg = match flag.strip_prefix("--") {
+        Some(long) => command
+            .get_arguments()
+            .find(|arg| arg.get_long() == Some(long))?,
+        None => {
+            let mut letters = flag.strip_prefix('-')?.chars();
+            let letter = letters.next().filter(|_| letters.next().is_none())?;
+            command
+                .get_arguments()
+                .find(|arg| arg.get_short() == Some(letter))?
+        }
+    };
+    Some(match arg.get_long() {
+        Some("env") => Takes::Pair,
+        Some("allow-origin") => Takes::Several,
+        _ if arg.get_action().takes_values() => Takes::One,
+        _ => Takes::Nothing,
+    })
+}
+
+/// How many words follow a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// It is a switch.
+    Nothing,
+    /// One value.
+    One,
+    /// `KEY=VALUE`, or `KEY VALUE` in two words.
+    Pair,
+    /// Values until the next flag.
+    Several,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_accepts_the_description() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_and_the_example_file_name_every_flag_variable_and_default() {
+        let manual = include_str!("../../../docs/configuration.md");
+        let example = include_str!("../../../.env.example");
+        for arg in command().get_arguments().filter(|arg| !arg.is_hide_set()) {
+            let flag = arg.get_long().unwrap();
+            let row = manual
+                .lines()
+                .find(|line| {
+                    line.starts_with('|')
+                        && (line.contains(&format!("`--{flag}`"))
+                            || line.contains(&format!("`--{flag} ")))
+                })
+                .unwrap_or_else(|| panic!("--{flag} has no row in docs/configuration.md"));
+            let help = arg.get_help().unwrap().to_string();
+            if let Some((_, rest)) = help.split_once("[default: ") {
+                let default = rest.split_once(']').unwrap().0;
+                assert!(
+                    row.contains(default),
+                    "the row of --{flag} does not say {default}"
+                );
+            }
+            if !WITHOUT_VARIABLE.contains(&flag) {
+                assert!(row.contains(&format!("`{}`", variable(flag))), "{row}");
+            }
+        }
+        for variable in variables() {
+            assert!(
+                manual.contains(&format!("`{variable}`")),
+                "manual: {variable}"
+            );
+            assert!(
+                example.contains(&format!("\n# {variable}=")),
+                "example: {variable}"
+            );
+        }
+    }
+
+    #[test]
+    fn help_is_grouped_and_shows_defaults_and_examples() {
+        let help = command().render_help().to_string();
+        for part in [
+            "Listening:",
+            "The server:",
+            "Who may come in:",
+            "Times:",
+            "Limits:",
+            "Log:",
+            "MCP_PROXY_MAX_BODY_SIZE",
+            "[default: 4MiB]",
+            "mcp-proxy -- npx -y",
+        ] {
+            assert!(help.contains(part), "{part} is not in\n{help}");
+        }
+        assert!(
+            !help.contains("--auth-token <"),
+            "a refused flag is not advertised"
+        );
+    }
+
+    #[test]
+    fn flags_know_how_many_words_they_take() {
+        let command = command();
+        for (flag, words) in [
+            ("-e", Some(Takes::Pair)),
+            ("--env", Some(Takes::Pair)),
+            ("--allow-origin", Some(Takes::Several)),
+            ("--allow-host", Some(Takes::One)),
+            ("--port", Some(Takes::One)),
+            ("--eager", Some(Takes::Nothing)),
+            ("-h", Some(Takes::Nothing)),
+            ("-y", None),
+            ("-ee", None),
+            ("-", None),
+            ("--", None),
+            ("--prot", None),
+        ] {
+            assert_eq!(takes(&command, flag), words, "{flag}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Who may come in: the token policy of rule 11, and the names a request may carry.
+
+use std::path::Path;
+
+use super::authority::{Authority, Origin, normal_host};
+use super::cli::Typed;
+use super::machine::Machine;
+use super::meaning::{Door, Listen, TokenPolicy};
+use super::pick::{Picked, Picker};
+use super::secret::{SHORT_SECRET_BYTES, Secret};
+
+/// Reads the door of a proxy that will listen there. `None` when no token policy could be settled.
+pub(super) fn read(
+    pick: &mut Picker<'_>,
+    typed: &Typed,
+    listen: &Listen,
+    machine: &dyn Machine,
+) -> Option<Door> {
+    let allow_hosts = hosts(pick, typed);
+    let allow_origins = origins(pick, typed);
+    let tokens = tokens(pick, typed, listen, machine)?;
+    Some(Door {
+        tokens,
+        allow_hosts,
+        allow_origins,
+    })
+}
+
+fn tokens(
+    pick: &mut Picker<'_>,
+    typed: &Typed,
+    listen: &Listen,
+    machine: &dyn Machine,
+) -> Option<TokenPolicy> {
+    if typed.auth_token.is_some() {
+        pick.notes.fault(
+            "--auth-token is not taken, because every user of this machine can read a command line; \
+             set MCP_PROXY_AUTH_TOKEN, or name a file with --auth-token-file",
+        );
+        return None;
+    }
+    let open = pick.switch("allow-unauthenticated", typed.allow_unauthenticated);
+    let variable = pick.variable("MCP_PROXY_AUTH_TOKEN");
+    let file = pick.text("auth-token-file", typed.auth_token_file.as_ref());
+    let (text, source) = match (variable, file) {
+        (Some(_), Some(file)) => {
+            pick.notes.fault(format!(
+                "MCP_PROXY_AUTH_TOKEN and {} are both set; leave one out",
+                file.source
+            ));
+            return None;
+        }
+        (Some(variable), None) => (variable.text, variable.source),
+        (None, Some(file)) => (file_text(pick, &file, machine)?, file.source),
+        (None, None) => return without_token(pick, listen, open, machine),
+    };
+    if open {
+        pick.notes.fault(format!(
+            "--allow-unauthenticated contradicts {source}, which sets a token; leave one out"
+        ));
+        return None;
+    }
+    if text.len() < SHORT_SECRET_BYTES {
+        pick.notes.warn(format!(
+            "the token of {source} is shorter than {SHORT_SECRET_BYTES} characters and may be guessed"
+        ));
+    }
+    let secret =
+        Secret::new(&text).map_err(|fault| format!("{source}: the token is not usable: {fault}"));
+    pick.notes.keep(secret).map(TokenPolicy::Given)
+}
+
+/// Rule 11.
+fn without_token(
+    pick: &mut Picker<'_>,
+    listen: &Listen,
+    open: bool,
+    machine: &dyn Machine,
+) -> Option<TokenPolicy> {
+    if listen.is_loopback() {
+        return Some(TokenPolicy::Open);
+    }
+    if open {
+        pick.notes.warn(format!(
+            "anyone who can reach {} can use the server, because --allow-unauthenticated is set",
+            listen.host
+        ));
+        return Some(TokenPolicy::OpenDeclared);
+    }
+    let random = machine.random().map_err(|error| {
+        format!("no token could be made ({error}); set MCP_PROXY_AUTH_TOKEN, because {} is beyond loopback", listen.host)
+    });
+    pick.notes
+        .keep(random)
+        .map(|random| TokenPolicy::Generated(Secret::from_random(random)))
+}
+
+/// The token in a file, without the line end that editors and `echo` leave.
+fn file_text(pick: &mut Picker<'_>, file: &Picked, machine: &dyn Machine) -> Option<String> {
+    let text = machine.read_text(Path::new(&file.text));
+    let text =
+        text.map_err(|error| format!("{}: {:?} cannot be read: {error}", file.source, file.text));
+    pick.notes.keep(text).map(|text| text.trim().to_owned())
+}
+
+fn hosts(pick: &mut Picker<'_>, typed: &Typed) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for picked in pick.list("allow-host", &typed.allow_host) {
+        let bare = || normal_host(&picked.text).map(|host| Authority { host, port: None });
+        if picked.text == "*" {
+            hosts.push(picked.text);
+        } else if let Some(authority) = Authority::parse(&picked.text).or_else(bare) {
+            hosts.push(authority.to_string());
+        } else {
+            pick.wrong(
+                &picked,
+                "not a host (app.example, app.example:8443, or * for every one)",
+            );
+        }
+    }
+    hosts
+}
+
+fn origins(pick: &mut Picker<'_>, typed: &Typed) -> Vec<String> {
+    let mut origins = Vec::new();
+    for picked in pick.list("allow-origin", &typed.allow_origin) {
+        if picked.text == "*" {
+            pick.notes.warn(format!(
+                "{}: any web page may call this server from a browser",
+                picked.source
+            ));
+            origins.push(picked.text);
+        } else if picked.text == "null" {
+            pick.wrong(
+                &picked,
+                "sent by any sandboxed page, so it cannot be allowed",
+            );
+        } else if let Some(origin) = Origin::parse(picked.text.trim_end_matches('/')) {
+            origins.push(origin.to_string());
+        } else {
+            pick.wrong(
+                &picked,
+                "not an origin (https://app.example; if it is the command, put -- before it)",
+            );
+        }
+    }
+    origins
+}

@@ -1,0 +1,193 @@
+//! What the program does: the settings every other room reads, with nothing left to interpret.
+//!
+//! Each field is a decision already made: durations are durations, sizes are bytes, the server is a
+//! command that was found, and the token policy is settled. `Debug` of all of it may be logged: it
+//! shows no secret and no value of the child's environment.
+
+use std::time::Duration;
+
+use crate::launch::Launch;
+
+use super::secret::Secret;
+
+/// Everything the program was told, after defaults, checks and conversions.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients reach us.
+    pub listen: Listen,
+    /// The MCP server behind the proxy.
+    pub server: Server,
+    /// Whether sessions share a child (rule 2).
+    pub child_mode: ChildMode,
+    /// No session ids are given out; legacy requests stand alone.
+    pub stateless: bool,
+    /// The child is started at once rather than for the first request.
+    pub eager: bool,
+    /// Who may come in.
+    pub door: Door,
+    /// How much of anything there may be.
+    pub limits: Limits,
+    /// How long anything may take.
+    pub times: Times,
+    /// What is written to standard error.
+    pub log: Log,
+    /// What a person should know and nothing depends on, one sentence each, to be logged once the
+    /// log is open.
+    pub warnings: Vec<String>,
+}
+
+/// The address the proxy listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// An IP address or a host name, without brackets. `::` means every address, IPv4 included.
+    pub host: String,
+    /// The TCP port; 0 asks the system for a free one.
+    pub port: u16,
+}
+
+impl Listen {
+    /// Whether only this machine can reach the address.
+    ///
+    /// `localhost` counts. Any other name does not: what it resolves to is not ours to say.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        super::authority::is_loopback_host(&self.host)
+    }
+}
+
+/// The MCP server behind the proxy.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// A short name for logs and client snippets, of letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// How its process is started.
+    pub launch: Launch,
+    /// The command as a person would type it, with control characters escaped.
+    pub display: String,
+}
+
+/// Which child serves a legacy session (rule 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildMode {
+    /// Each session owns a child. The default: nothing leaks from one client to another.
+    Session,
+    /// One child serves every session, initialised with no client capabilities.
+    Shared,
+}
+
+/// Who may come in.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Which bearer token is asked for.
+    pub tokens: TokenPolicy,
+    /// `Host` header values accepted beside loopback and the bound address: `name`, `name:port` or
+    /// `*`, in lower case. Empty means none was configured.
+    pub allow_hosts: Vec<String>,
+    /// `Origin` header values accepted beside loopback and same-origin, as browsers write them
+    /// (`https://app.example`), or `*`.
+    pub allow_origins: Vec<String>,
+}
+
+/// Which bearer token clients present, decided by rule 11.
+#[derive(Clone, Debug)]
+pub enum TokenPolicy {
+    /// The owner chose a token.
+    Given(Secret),
+    /// The proxy listens beyond loopback and nothing was said about authentication, so it made a
+    /// token of 256 random bits and prints it once, as notebooks do.
+    Generated(Secret),
+    /// No token: only this machine can connect.
+    Open,
+    /// No token although others can connect, because `--allow-unauthenticated` says so.
+    OpenDeclared,
+}
+
+impl TokenPolicy {
+    /// The token a client must present, if one is asked for.
+    #[must_use]
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Given(secret) | Self::Generated(secret) => Some(secret),
+            Self::Open | Self::OpenDeclared => None,
+        }
+    }
+}
+
+/// How much of anything there may be. Sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request body.
+    pub max_body: usize,
+    /// The longest line read from a child.
+    pub max_line: usize,
+    /// Bytes waiting for one child's standard input.
+    pub max_queued: usize,
+    /// Bytes waiting for one client's stream; over it the stream ends, visibly.
+    pub outlet_bytes: usize,
+    /// Bytes of events one session keeps for a client that comes back.
+    pub replay_bytes: usize,
+    /// Sessions alive at once.
+    pub max_sessions: usize,
+    /// Child processes alive at once.
+    pub max_children: usize,
+    /// Requests that may wait while a child starts.
+    pub max_starting: usize,
+}
+
+/// How long anything may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// From spawning a child until it answered `initialize`.
+    pub start: Duration,
+    /// A client's request, not counting the time a person is being asked something (rule 13).
+    pub request: Duration,
+    /// A session nobody uses is ended after this long.
+    pub session_idle: Duration,
+    /// First rung of stopping a child: from closing its input until SIGTERM.
+    pub close_wait: Duration,
+    /// Second rung of stopping a child: from SIGTERM until SIGKILL.
+    pub term_wait: Duration,
+    /// When the proxy stops: from refusing new work until what is left is cut off.
+    pub drain: Duration,
+    /// Between two comments on a silent SSE stream, so that middle boxes keep it open.
+    pub keep_alive: Duration,
+    /// A request without an answer for this long gets an SSE stream (rule 7).
+    pub silence: Duration,
+}
+
+/// What is written to standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important level shown.
+    pub level: LogLevel,
+    /// Directives of `MCP_PROXY_LOG` (`info,child=debug`), which win over `level`.
+    pub filter: Option<String>,
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Whether the child's standard error is shown.
+    pub show_child_stderr: bool,
+}
+
+/// How much is logged, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Only what failed.
+    Error,
+    /// And what a person should look at.
+    Warn,
+    /// And what happened: the default.
+    Info,
+    /// And why.
+    Debug,
+    /// And every step.
+    Trace,
+}
+
+/// How a log record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line a record.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

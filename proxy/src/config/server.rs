@@ -1,0 +1,251 @@
+//! Which server to run: from the command line, `MCP_COMMAND` or `MCP_PACKAGE` to a [`Server`].
+
+use std::path::{Path, PathBuf};
+
+use crate::launch::find::{self, DEFAULT_PATH};
+use crate::launch::package::Package;
+use crate::launch::{Kind, Launch};
+use crate::observe::log::escape;
+
+use super::child_env::{child_env, is_ours};
+use super::cli::Typed;
+use super::machine::Machine;
+use super::meaning::Server;
+use super::pick::{Picked, Picker};
+
+/// How much of a command is shown to people, in bytes: a line of a log, not a page of it.
+const MAX_DISPLAY_BYTES: usize = 500;
+
+/// Reads what to run; `command` is what was typed. `None` when a fault was noted.
+pub(super) fn read(
+    pick: &mut Picker<'_>,
+    typed: &Typed,
+    command: Vec<String>,
+    machine: &dyn Machine,
+) -> Option<Server> {
+    let cwd = cwd(pick, typed, machine);
+    let env = environment(pick, typed);
+    let (kind, words) = words(pick, command)?;
+    let (program, args) = words.split_first()?;
+    let path = env
+        .iter()
+        .find(|(name, _)| name == "PATH")
+        .map(|(_, path)| path.as_str());
+    let look = |path: &Path| machine.look(path);
+    let found = find::find(program, path.unwrap_or(DEFAULT_PATH), cwd.as_deref(), &look);
+    let program = pick.notes.keep(found)?;
+    // The program was named in UTF-8 and so was the PATH, so nothing is lost here.
+    let program = program.to_string_lossy().into_owned();
+    Some(Server {
+        name: short_name(&words),
+        display: escape(shell_words::join(&words).as_bytes(), MAX_DISPLAY_BYTES),
+        launch: Launch {
+            program,
+            args: args.to_vec(),
+            cwd,
+            env,
+            kind,
+        },
+    })
+}
+
+/// The words of the command, and where they came from. The command line wins over the environment.
+fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<String>)> {
+    let named = pick.variable("MCP_COMMAND");
+    let package = pick.variable("MCP_PACKAGE");
+    let args = pick.variable("MCP_ARGS");
+    if !command.is_empty() {
+        for unused in [named, package, args].into_iter().flatten() {
+            pick.notes.warn(format!(
+                "{} is set and not used, because a command was typed",
+                unused.source
+            ));
+        }
+        return typed_command(pick, command);
+    }
+    let (kind, mut words) = match (named, package) {
+        (Some(_), Some(_)) => {
+            pick.notes.fault(
+                "MCP_COMMAND and MCP_PACKAGE are both set; unset MCP_COMMAND to run the package, or \
+                 MCP_PACKAGE to run the command",
+            );
+            return None;
+        }
+        (Some(named), None) => {
+            let words = split(pick, &named);
+            if words.as_ref().is_some_and(Vec::is_empty) {
+                pick.wrong(&named, "without a program");
+                return None;
+            }
+            (Kind::Command, words)
+        }
+        (None, Some(package)) => {
+            let read = Package::parse(&package.text);
+            let read = read.map_err(|fault| format!("MCP_PACKAGE: {fault}"));
+            let package = pick.notes.keep(read);
+            // A package that cannot be read must not hide that its arguments cannot be either.
+            let kind = package.as_ref().map_or(Kind::Npm, Package::kind);
+            (kind, package.map(|package| package.command()))
+        }
+        (None, None) => {
+            let what = match args {
+                Some(_) => "MCP_ARGS is set, but there is no server to give them to",
+                None => "there is no server to run",
+            };
+            pick.notes.fault(format!(
+                "{what}: type its command (mcp-proxy -- npx -y @modelcontextprotocol/server-everything), \
+                 or set MCP_PACKAGE (MCP_PACKAGE=@modelcontextprotocol/server-everything) or MCP_COMMAND"
+            ));
+            return None;
+        }
+    };
+    if let Some(args) = args {
+        let args = split(pick, &args);
+        words = words.zip(args).map(|(words, args)| [words, args].concat());
+    }
+    Some((kind, words?))
+}
+
+fn typed_command(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<String>)> {
+    let first = command.first()?.to_ascii_lowercase();
+    if first.starts_with("http://") || first.starts_with("https://") {
+        pick.notes.fault(
+            "the command is a URL: offering a remote server to a local client is not there yet; \
+             type the command of a local server",
+        );
+        return None;
+    }
+    Some((Kind::Command, command))
+}
+
+/// Splits a variable into words: a JSON array of strings, or words as a shell would cut them.
+/// Nothing is expanded, because no shell runs.
+fn split(pick: &mut Picker<'_>, picked: &Picked) -> Option<Vec<String>> {
+    let text = picked.text.trim();
+    // The text is not repeated in these faults: arguments sometimes hold credentials.
+    let words = if text.starts_with('[') {
+        serde_json::from_str(text).map_err(|error| {
+            format!(
+                "{}: it begins with [ but is not a JSON array of strings ({error})",
+                picked.source
+            )
+        })
+    } else {
+        shell_words::split(text).map_err(|_| {
+            format!(
+                "{}: a quote is not closed; close it, or write a JSON array of strings",
+                picked.source
+            )
+        })
+    };
+    let words: Vec<String> = pick.notes.keep(words)?;
+    if words.iter().any(|word| word.contains('\0')) {
+        pick.notes.fault(format!(
+            "{}: a word holds a NUL byte, which no program can be given",
+            picked.source
+        ));
+        return None;
+    }
+    Some(words)
+}
+
+fn cwd(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<PathBuf> {
+    let picked = pick.text("cwd", typed.cwd.as_ref())?;
+    let path = machine.absolute(Path::new(&picked.text)).ok();
+    let folder = path.filter(|path| machine.is_folder(path));
+    if folder.is_none() {
+        pick.wrong(&picked, "not a folder");
+    }
+    folder
+}
+
+fn environment(pick: &mut Picker<'_>, typed: &Typed) -> Vec<(String, String)> {
+    let mut given = Vec::new();
+    for pair in &typed.env {
+        match pair.split_once('=') {
+            Some((name, value)) if !name.is_empty() => given.push((name.into(), value.into())),
+            // The word is not repeated: it may be a credential whose name was forgotten.
+            _ => pick
+                .notes
+                .fault("-e: it takes KEY=VALUE or KEY VALUE, and one of the two is missing"),
+        }
+    }
+    let clean = pick.switch("clean-env", typed.clean_env);
+    let pass = pick.switch("pass-environment", typed.pass_environment);
+    if clean && pass {
+        pick.notes
+            .fault("--clean-env and --pass-environment contradict each other; leave one out");
+    }
+    for name in pick.env.unreadable() {
+        if is_ours(&name) {
+            pick.notes
+                .fault(format!("the variable {name:?} is not UTF-8"));
+        } else {
+            pick.notes.warn(format!(
+                "the variable {name:?} is not UTF-8, so the server does not get it"
+            ));
+        }
+    }
+    child_env(&pick.env.all(), &given, clean)
+}
+
+/// A name for logs and snippets: the package's own, else the program's.
+fn short_name(words: &[String]) -> String {
+    let file = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let program = words.first().map(|word| file(word)).unwrap_or_default();
+    let runs_packages = matches!(program.as_str(), "npx" | "uvx" | "bunx");
+    let package = words.iter().skip(1).find(|word| !word.starts_with('-'));
+    let long = match package {
+        Some(package) if runs_packages => {
+            // `@scope/name@1.2`, `name==1.2` and `name[extra]` are all `name`; only the first
+            // letter may be an `@` that does not begin a version.
+            let name = file(package);
+            name.split(['@', '=', '['])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        }
+        _ => program,
+    };
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || "-_.".contains(letter) {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let name: String = long.chars().map(plain).take(64).collect();
+    if name.is_empty() {
+        "server".into()
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_plain() {
+        for (command, name) in [
+            (
+                "npx -y @modelcontextprotocol/server-everything@1.2.3 stdio",
+                "server-everything",
+            ),
+            ("/usr/bin/npx server", "server"),
+            ("uvx mcp-server-time@1.0", "mcp-server-time"),
+            ("uvx --from", "uvx"),
+            ("npx", "npx"),
+            ("/opt/my\\ server/run\\ it", "run-it"),
+            ("node dist/index.js", "node"),
+            ("dir/", "server"),
+        ] {
+            assert_eq!(
+                short_name(&shell_words::split(command).unwrap()),
+                name,
+                "{command}"
+            );
+        }
+    }
+}

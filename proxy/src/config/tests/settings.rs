@@ -1,0 +1,226 @@
+//! Every setting: its default, its flag, its variable, and which of them wins.
+
+use std::time::Duration;
+
+use super::super::*;
+use super::{command, good, read};
+
+#[test]
+fn nothing_but_a_command_means_the_defaults() {
+    let config = good("npx -y @scope/server --port 1", &[]);
+    assert_eq!(
+        config.listen,
+        Listen {
+            host: "127.0.0.1".into(),
+            port: 8080
+        }
+    );
+    assert_eq!(command(&config), "/bin/npx -y @scope/server --port 1");
+    assert_eq!(config.server.display, "npx -y @scope/server --port 1");
+    assert_eq!(config.server.name, "server");
+    assert_eq!(config.server.launch.cwd, None);
+    assert_eq!(config.server.launch.env, [("PATH".into(), "/bin".into())]);
+    assert_eq!(config.child_mode, ChildMode::Session);
+    assert!(!config.stateless && !config.eager);
+    assert!(matches!(config.door.tokens, TokenPolicy::Open));
+    assert!(config.door.allow_hosts.is_empty() && config.door.allow_origins.is_empty());
+    assert_eq!(
+        config.limits,
+        Limits {
+            max_body: 4 << 20,
+            max_line: 32 << 20,
+            max_queued: 16 << 20,
+            outlet_bytes: 64 << 20,
+            replay_bytes: 256 << 10,
+            max_sessions: 1000,
+            max_children: 64,
+            max_starting: 256,
+        }
+    );
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        config.times,
+        Times {
+            start: seconds(60),
+            request: seconds(300),
+            session_idle: seconds(1800),
+            close_wait: seconds(2),
+            term_wait: seconds(5),
+            drain: seconds(10),
+            keep_alive: seconds(15),
+            silence: seconds(10),
+        }
+    );
+    assert_eq!(
+        config.log,
+        Log {
+            level: LogLevel::Info,
+            filter: None,
+            format: LogFormat::Text,
+            show_child_stderr: true
+        }
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_default_in_the_help_is_the_default() {
+    let plain = format!("{:?}", good("node", &[]));
+    let mut seen = 0;
+    for arg in cli::command().get_arguments() {
+        let help = arg.get_help().unwrap().to_string();
+        let Some((_, rest)) = help.split_once("[default: ") else {
+            continue;
+        };
+        let (flag, default) = (arg.get_long().unwrap(), rest.split_once(']').unwrap().0);
+        if flag == "cwd" {
+            continue;
+        }
+        let typed = good(&format!("--{flag}={default} node"), &[]);
+        assert_eq!(format!("{typed:?}"), plain, "--{flag}={default}");
+        let set = good("node", &[(&cli::variable(flag), default)]);
+        assert_eq!(
+            format!("{set:?}"),
+            plain,
+            "{}={default}",
+            cli::variable(flag)
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 21, "flags with a default in their help");
+}
+
+#[test]
+fn every_flag_reaches_its_setting_typed_or_set() {
+    for (flag, value, shown) in [
+        ("host", "::1", "host: \"::1\""),
+        ("port", "0", "port: 0"),
+        ("cwd", "/srv", "cwd: Some(\"/srv\")"),
+        ("child-mode", "shared", "child_mode: Shared"),
+        (
+            "allow-host",
+            "A.example,b.example:1",
+            "allow_hosts: [\"a.example\", \"b.example:1\"]",
+        ),
+        (
+            "allow-origin",
+            "https://A.example:443/",
+            "allow_origins: [\"https://a.example\"]",
+        ),
+        (
+            "auth-token-file",
+            "/run/token",
+            "tokens: Given(Secret(hidden))",
+        ),
+        ("start-timeout", "1", "start: 1s"),
+        ("request-timeout", "2s", "request: 2s"),
+        ("session-idle-timeout", "1m", "session_idle: 60s"),
+        ("close-wait", "0", "close_wait: 0ns"),
+        ("term-wait", "4s", "term_wait: 4s"),
+        ("drain-timeout", "5s", "drain: 5s"),
+        ("keep-alive", "6s", "keep_alive: 6s"),
+        ("silence", "700ms", "silence: 700ms"),
+        ("max-body-size", "2048", "max_body: 2048"),
+        ("max-line-size", "2KiB", "max_line: 2048"),
+        ("max-queued-size", "5MiB", "max_queued: 5242880"),
+        ("outlet-bytes", "33MiB", "outlet_bytes: 34603008"),
+        ("replay-bytes", "0", "replay_bytes: 0"),
+        ("max-sessions", "7", "max_sessions: 7"),
+        ("max-children", "8", "max_children: 8"),
+        ("max-starting", "9", "max_starting: 9"),
+        ("log-level", "WARNING", "level: Warn"),
+        ("log-format", "json", "format: Json"),
+    ] {
+        let typed = format!("{:?}", good(&format!("--{flag} {value} node"), &[]));
+        assert!(typed.contains(shown), "--{flag} {value}: {typed}");
+        let set = format!("{:?}", good("node", &[(&cli::variable(flag), value)]));
+        assert_eq!(set, typed, "{}={value}", cli::variable(flag));
+    }
+    for (flag, shown) in [
+        ("stateless", "stateless: true"),
+        ("eager", "eager: true"),
+        ("quiet-child", "show_child_stderr: false"),
+        ("debug", "level: Debug"),
+        ("clean-env", "env: [\"PATH\"]"),
+        ("pass-environment", "env: [\"OTHER\", \"PATH\"]"),
+    ] {
+        let typed = format!("{:?}", good(&format!("--{flag} node"), &[("OTHER", "1")]));
+        assert!(typed.contains(shown), "--{flag}: {typed}");
+        let set = good("node", &[(&cli::variable(flag), "yes"), ("OTHER", "1")]);
+        assert_eq!(format!("{set:?}"), typed, "{flag}");
+    }
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_port() {
+    let vars = [
+        ("MCP_PROXY_PORT", "2"),
+        ("PORT", "3"),
+        ("MCP_PROXY_HOST", "::1"),
+    ];
+    assert_eq!(good("--port 1 --host 127.0.0.2 node", &vars).listen.port, 1);
+    assert_eq!(
+        good("--port 1 --host 127.0.0.2 node", &vars).listen.host,
+        "127.0.0.2"
+    );
+    assert_eq!(good("node", &vars).listen.port, 2);
+    assert_eq!(good("node", &[("PORT", "3")]).listen.port, 3);
+    assert_eq!(
+        good("node", &[("PORT", ""), ("MCP_PROXY_PORT", "")])
+            .listen
+            .port,
+        8080
+    );
+    // What containers set is not an address to listen on.
+    assert_eq!(
+        good("node", &[("HOST", "0.0.0.0")]).listen.host,
+        "127.0.0.1"
+    );
+    assert_eq!(good("--port 1 --port 2 node", &[]).listen.port, 2);
+    assert_eq!(
+        good("--debug --log-level trace node", &[]).log.level,
+        LogLevel::Trace
+    );
+}
+
+#[test]
+fn help_and_version_are_told_whatever_else_is_wrong() {
+    for (line, part) in [
+        ("--help", "Usage: mcp-proxy [FLAGS] [--] COMMAND"),
+        ("-h", "Who may come in:"),
+        ("help", "Examples:"),
+        ("--port x --help", "Listening:"),
+        (
+            "--version",
+            concat!("mcp-proxy ", env!("CARGO_PKG_VERSION")),
+        ),
+        ("-V", "mcp-proxy "),
+    ] {
+        match read(line, &[]) {
+            Err(Stop::Told(text)) => assert!(text.contains(part), "{line}: {text}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    // After the command they belong to the server.
+    assert_eq!(command(&good("node --help", &[])), "/bin/node --help");
+}
+
+#[test]
+fn the_example_file_changes_nothing_but_the_package() {
+    let example = include_str!("../../../../.env.example");
+    let assignments = example.lines().filter_map(|line| {
+        let (name, value) = line.strip_prefix("# ").unwrap_or(line).split_once('=')?;
+        let is_name = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+        (name.bytes().all(is_name) && !value.is_empty()).then_some((name, value))
+    });
+    // The folder is resolved, so it is the one default that would show.
+    let all: Vec<_> = assignments
+        .filter(|(name, _)| *name != "MCP_PROXY_CWD")
+        .collect();
+    assert!(all.len() > 20, "{all:?}");
+    let package = all.iter().find(|(name, _)| *name == "MCP_PACKAGE").unwrap();
+    assert_eq!(
+        format!("{:?}", good("", &all)),
+        format!("{:?}", good("", &[*package]))
+    );
+}
