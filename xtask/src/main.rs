@@ -17,6 +17,7 @@ mod fetch;
 mod fuzz;
 mod lint;
 mod place;
+mod provide;
 mod proxy;
 mod run;
 mod tally;
