@@ -1,0 +1,228 @@
+"""The official Python client (SDK 1.x), through the proxy, to server-everything.
+
+python everything.py http://127.0.0.1:8080/mcp
+"""
+
+import sys
+
+import anyio
+import httpx
+import mcp.types as types
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.context import RequestContext
+from mcp.shared.exceptions import McpError
+from pydantic import AnyUrl
+
+import check
+
+URL = sys.argv[1]
+DOCUMENT = AnyUrl("demo://resource/dynamic/text/1")
+
+logs: check.Inbox[types.LoggingMessageNotificationParams] = check.Inbox()
+updates: check.Inbox[str] = check.Inbox()
+asked: list[str] = []
+
+Context = RequestContext[ClientSession, None]
+
+
+async def on_log(params: types.LoggingMessageNotificationParams) -> None:
+    logs.push(params)
+
+
+async def on_message(message: object) -> None:
+    if isinstance(message, types.ServerNotification) and isinstance(
+        message.root, types.ResourceUpdatedNotification
+    ):
+        updates.push(str(message.root.params.uri))
+
+
+async def sample(_: Context, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+    asked.append(f"model {params.maxTokens}")
+    content = types.TextContent(type="text", text="Paris, naturally.")
+    return types.CreateMessageResult(role="assistant", content=content, model="a-model")
+
+
+async def elicit(_: Context, params: types.ElicitRequestParams) -> types.ElicitResult:
+    asked.append(f"person {params.message}")
+    return types.ElicitResult(action="decline")
+
+
+async def list_roots(_: Context) -> types.ListRootsResult:
+    root = types.Root(uri="file:///workspace/python", name="python")
+    return types.ListRootsResult(roots=[root])
+
+
+def text_of(result: types.CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+def session_over(read, write) -> ClientSession:
+    return ClientSession(
+        read,
+        write,
+        sampling_callback=sample,
+        elicitation_callback=elicit,
+        list_roots_callback=list_roots,
+        logging_callback=on_log,
+        message_handler=on_message,
+    )
+
+
+class Checks:
+    """The checks share one session; each is a method whose docstring is its name."""
+
+    def __init__(self, session: ClientSession, hello: types.InitializeResult, session_id: str):
+        self.session = session
+        self.hello = hello
+        self.session_id = session_id
+
+    async def initialize(self) -> None:
+        """initialize names the server and gives a session"""
+        assert self.hello.serverInfo.name == "mcp-servers/everything"
+        assert self.hello.protocolVersion == types.LATEST_PROTOCOL_VERSION
+        assert self.session_id
+        await self.session.send_ping()
+
+    async def lists(self) -> None:
+        """tools, resources, templates and prompts are listed"""
+        tools = {tool.name for tool in (await self.session.list_tools()).tools}
+        assert {"echo", "get-sum", "trigger-sampling-request"} <= tools, tools
+        assert (await self.session.list_resources()).resources
+        assert (await self.session.list_resource_templates()).resourceTemplates
+        assert (await self.session.list_prompts()).prompts
+
+    async def tools(self) -> None:
+        """tools answer with text, image and structured content"""
+        assert "grüße 🦀" in text_of(await self.session.call_tool("echo", {"message": "grüße 🦀"}))
+        image = await self.session.call_tool("get-tiny-image", {})
+        assert any(block.type == "image" for block in image.content)
+        weather = await self.session.call_tool("get-structured-content", {"location": "New York"})
+        assert weather.structuredContent is not None
+
+    async def resources(self) -> None:
+        """a resource is read and a prompt filled in"""
+        contents = (await self.session.read_resource(DOCUMENT)).contents
+        assert contents[0].uri == DOCUMENT
+        filled = await self.session.get_prompt("args-prompt", {"city": "Oslo"})
+        assert "Oslo" in filled.messages[0].content.text
+
+    async def progress(self) -> None:
+        """progress arrives in order and before the answer"""
+        seen: list[float] = []
+
+        async def on_progress(done: float, total: float | None, message: str | None) -> None:
+            seen.append(done)
+
+        arguments = {"duration": 0.3, "steps": 15}
+        name = "trigger-long-running-operation"
+        await self.session.call_tool(name, arguments, progress_callback=on_progress)
+        assert seen == [float(step) for step in range(1, 16)], seen
+
+    async def questions(self) -> None:
+        """the server asks the model, the person and for roots"""
+        arguments = {"prompt": "Capital?", "maxTokens": 9}
+        answer = await self.session.call_tool("trigger-sampling-request", arguments)
+        assert "Paris, naturally." in text_of(answer)
+        assert "model 9" in asked
+        answer = await self.session.call_tool("trigger-elicitation-request", {})
+        assert "declined" in text_of(answer)
+        roots = await self.session.call_tool("get-roots-list", {})
+        assert "file:///workspace/python" in text_of(roots)
+
+    async def logging(self) -> None:
+        """log lines arrive at the level that was asked for"""
+        await self.session.set_logging_level("debug")
+        await self.session.call_tool("toggle-simulated-logging", {})
+        await logs.find(lambda line: "message" in str(line.data))
+        await self.session.call_tool("toggle-simulated-logging", {})
+
+    async def subscription(self) -> None:
+        """an update of a subscribed resource arrives"""
+        await self.session.subscribe_resource(DOCUMENT)
+        await self.session.call_tool("toggle-subscriber-updates", {})
+        await updates.find(lambda uri: uri == str(DOCUMENT))
+        await self.session.call_tool("toggle-subscriber-updates", {})
+        await self.session.unsubscribe_resource(DOCUMENT)
+
+    async def error(self) -> None:
+        """the server's own error arrives with its code"""
+        try:
+            await self.session.read_resource(AnyUrl("demo://no/such/resource"))
+        except McpError as error:
+            assert error.error.code == -32602, error.error
+        else:
+            raise AssertionError("the read succeeded")
+
+    async def cancel(self) -> None:
+        """a cancelled call ends and the session goes on"""
+        with anyio.move_on_after(0.3) as scope:
+            arguments = {"duration": 60, "steps": 1}
+            await self.session.call_tool("trigger-long-running-operation", arguments)
+        assert scope.cancelled_caught
+        assert "here" in text_of(await self.session.call_tool("echo", {"message": "here"}))
+
+    async def concurrent(self) -> None:
+        """many calls at once each get their own answer"""
+
+        async def one(n: int) -> None:
+            answer = await self.session.call_tool("get-sum", {"a": n, "b": 1000})
+            assert str(n + 1000) in text_of(answer)
+
+        async with anyio.create_task_group() as group:
+            for n in range(50):
+                group.start_soon(one, n)
+
+    async def second(self) -> None:
+        """a second session at once has its own answers to equal ids"""
+        async with streamable_http_client(URL) as (read, write, _):
+            async with session_over(read, write) as other:
+                await other.initialize()
+                for n in range(20):
+                    mine = await self.session.call_tool("echo", {"message": f"first {n}"})
+                    theirs = await other.call_tool("echo", {"message": f"second {n}"})
+                    assert text_of(mine) == f"Echo: first {n}"
+                    assert text_of(theirs) == f"Echo: second {n}"
+
+
+async def main() -> int:
+    async with streamable_http_client(URL) as (read, write, session_id):
+        async with session_over(read, write) as session:
+            hello = await session.initialize()
+            identifier = session_id() or ""
+            checks = Checks(session, hello, identifier)
+            failed = await check.run(
+                "python everything",
+                [
+                    checks.initialize,
+                    checks.lists,
+                    checks.tools,
+                    checks.resources,
+                    checks.progress,
+                    checks.questions,
+                    checks.logging,
+                    checks.subscription,
+                    checks.error,
+                    checks.cancel,
+                    checks.concurrent,
+                    checks.second,
+                ],
+            )
+
+    async def ended() -> None:
+        """leaving the client deletes the session"""
+        headers = {
+            "mcp-session-id": identifier,
+            "mcp-protocol-version": hello.protocolVersion,
+            "accept": "application/json, text/event-stream",
+        }
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        async with httpx.AsyncClient() as client:
+            response = await client.post(URL, json=ping, headers=headers)
+        assert response.status_code == 404, response.status_code
+
+    return failed + await check.run("python everything", [ended])
+
+
+if __name__ == "__main__":
+    sys.exit(1 if anyio.run(main) else 0)

@@ -1,0 +1,216 @@
+//! The official clients, through the proxy, to real servers: each script of
+//! `proxy/tests/clients` against a proxy of its own.
+//!
+//! The proxy is started in each way that the README shows, so that those ways are tested too.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::fetch::{self, Node, Python, Uvx};
+use crate::place;
+use crate::proxy::{Profile, Proxy};
+use crate::run::{self, Log, Result};
+use crate::tally::Tally;
+
+/// Each check has a deadline of its own; this one is for a script that hangs between them.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(300);
+
+/// What the scripts need.
+struct World {
+    proxy: PathBuf,
+    node: Node,
+    legacy: PathBuf,
+    newest: PathBuf,
+    uvx: Uvx,
+    scratch: PathBuf,
+}
+
+/// A client, the server it talks to, and what the script is told beside the address.
+struct Conversation {
+    script: &'static str,
+    proxy: Command,
+    client: Command,
+    told: Vec<PathBuf>,
+}
+
+/// Runs the scripts and prints their checks.
+///
+/// # Errors
+/// When a check fails.
+pub(crate) fn show(profile: Profile) -> Result<()> {
+    let log = Log::start(place::target().join("test-logs/clients.log"))?;
+    let tally = judge(profile, &log)?;
+    for line in log.read()?.lines().filter(|line| verdict(line).is_some()) {
+        println!("{line}");
+    }
+    println!("{}", tally.line());
+    tally.verdict()
+}
+
+/// Runs the scripts; their output goes to the log.
+///
+/// # Errors
+/// When anything keeps them from running.
+pub(crate) fn group(log: &Log) -> Result<Tally> {
+    judge(Profile::Dev, log)
+}
+
+fn judge(profile: Profile, log: &Log) -> Result<Tally> {
+    let scratch = place::target().join("test-logs/clients");
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch).map_err(|err| run::cannot("remove", &scratch, &err))?;
+    }
+    let world = World {
+        node: fetch::node()?,
+        legacy: Python::Legacy.bin()?.join("python"),
+        newest: Python::Newest.bin()?.join("python"),
+        uvx: fetch::uvx()?,
+        proxy: profile.build(log)?,
+        scratch,
+    };
+    let folder = world.scratch.join("folder");
+    std::fs::create_dir_all(&folder).map_err(|err| run::cannot("create", &folder, &err))?;
+    let mut tally = Tally::default();
+    for conversation in conversations(&world, &folder)? {
+        tally.add(hold(conversation, log)?);
+    }
+    Ok(tally)
+}
+
+fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
+    let everything = "@modelcontextprotocol/server-everything";
+    let main = world.node.script(everything, "dist/index.js");
+    let json = |arguments: &[&Path]| serde_json::json!(arguments).to_string();
+
+    // A package and nothing else, as on the README's first screen.
+    let mut by_package = world.proxy();
+    by_package.env("MCP_PACKAGE", npm(everything)?);
+
+    // Any command after the flags.
+    let mut by_command_line = world.proxy();
+    by_command_line.arg("--").arg("node").arg(&main);
+
+    // A command and its arguments from the environment.
+    let mut by_command = world.proxy();
+    by_command
+        .env("MCP_COMMAND", "node")
+        .env("MCP_ARGS", json(&[&main]));
+
+    // A package whose folder is an argument.
+    let mut filesystem = world.proxy();
+    filesystem
+        .env(
+            "MCP_PACKAGE",
+            npm("@modelcontextprotocol/server-filesystem")?,
+        )
+        .env("MCP_ARGS", json(&[folder]));
+
+    // A package that is told by an environment variable of its own.
+    let mut memory = world.proxy();
+    memory
+        .env("MCP_PACKAGE", npm("@modelcontextprotocol/server-memory")?)
+        .env(
+            "MCP_ENV_MEMORY_FILE_PATH",
+            world.scratch.join("memory.jsonl"),
+        );
+
+    // A package from PyPI, which `uvx` installs.
+    let mut time = world.proxy();
+    let version = world.uvx.version("mcp-server-time")?;
+    time.env("MCP_PACKAGE", format!("pypi:mcp-server-time=={version}"))
+        .env("PATH", place::path_with(&world.uvx.bin))
+        .envs(world.uvx.variables(true));
+
+    Ok(vec![
+        world.talk("everything.mjs", by_package),
+        world.talk("everything.py", by_command_line),
+        world.talk("newest.py", by_command),
+        Conversation {
+            told: vec![folder.to_owned()],
+            ..world.talk("filesystem.mjs", filesystem)
+        },
+        world.talk("memory.mjs", memory),
+        world.talk("clock.py", time),
+    ])
+}
+
+impl World {
+    /// A proxy in the folder with the fetched packages, where `npx` finds the pinned ones.
+    fn proxy(&self) -> Command {
+        let mut command = Command::new(&self.proxy);
+        command.args(["--port", "0"]).current_dir(&self.node.home);
+        command
+    }
+
+    fn talk(&self, script: &'static str, proxy: Command) -> Conversation {
+        let program = match script {
+            "newest.py" => &self.newest,
+            script if script.ends_with(".py") => &self.legacy,
+            _ => &self.node.program,
+        };
+        let mut client = Command::new(program);
+        client
+            .arg(place::root().join("proxy/tests/clients").join(script))
+            // The TypeScript scripts find the SDK here.
+            .current_dir(&self.node.home);
+        Conversation {
+            script,
+            proxy,
+            client,
+            told: Vec::new(),
+        }
+    }
+}
+
+fn npm(package: &str) -> Result<String> {
+    Ok(format!("{package}@{}", fetch::npm_version(package)?))
+}
+
+fn hold(conversation: Conversation, log: &Log) -> Result<Tally> {
+    let Conversation {
+        script,
+        mut proxy,
+        mut client,
+        told,
+    } = conversation;
+    let mut tally = Tally::default();
+    let proxy = match Proxy::start(&mut proxy, log) {
+        Ok(proxy) => proxy,
+        Err(sentence) => {
+            log.line(&format!("not ok {script}: {sentence}"))?;
+            tally.count(script, false);
+            return Ok(tally);
+        }
+    };
+    client.arg(&proxy.url).args(told);
+    let before = log.read()?.len();
+    let ended = run::logged(&mut client, log, SCRIPT_LIMIT);
+    drop(proxy);
+    let said = log.read()?;
+    for (name, passed) in said
+        .get(before..)
+        .unwrap_or_default()
+        .lines()
+        .filter_map(verdict)
+    {
+        tally.count(name, passed);
+    }
+    match ended {
+        Ok(status) if status.success() && tally.passed > 0 => {}
+        // The failed checks say it all.
+        Ok(status) if !status.success() && !tally.failed.is_empty() => {}
+        Ok(status) => tally.count(&format!("{script} ({status})"), false),
+        Err(sentence) => {
+            log.line(&sentence)?;
+            tally.count(script, false);
+        }
+    }
+    Ok(tally)
+}
+
+/// `ok NAME` or `not ok NAME`, as the scripts print.
+fn verdict(line: &str) -> Option<(&str, bool)> {
+    let passed = line.strip_prefix("ok ").map(|name| (name, true));
+    passed.or_else(|| line.strip_prefix("not ok ").map(|name| (name, false)))
+}
