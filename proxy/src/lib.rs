@@ -1,12 +1,9 @@
 //! The proxy as a library: `main.rs` assembles it, tests reach into it.
 
-pub mod back;
 pub mod config;
 pub mod exchange;
-pub mod front;
 pub mod guard;
 pub mod launch;
 pub mod link;
 pub mod observe;
-pub mod pool;
 pub mod session;

@@ -10,8 +10,8 @@ use axum::http::request::Parts;
 
 use crate::config::{Door, Secret};
 
+use super::Principal;
 use super::place::is_public;
-use super::principal::Principal;
 use super::refusal::Refusal;
 
 /// The challenge when no bearer token came. RFC 6750 section 3.1: no error code in that case.

@@ -8,9 +8,8 @@ pub mod auth;
 mod enclose;
 pub mod host_origin;
 mod place;
-mod principal;
 mod refusal;
 
+pub use crate::exchange::Principal;
 pub use enclose::enclose;
-pub use principal::Principal;
 pub use refusal::{Refusal, Rescue};

@@ -7,4 +7,30 @@
 pub mod child;
 mod inbound;
 
+use mcp_wire::Message;
+
+pub use child::SendError;
 pub use inbound::{End, EndReason, Inbound};
+
+/// The road towards a server, as the back above it uses it. Nothing here waits.
+pub trait Link: Send + Sync + 'static {
+    /// Sends a message after everything that was sent before it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: the message was not taken and will not arrive.
+    fn send(&self, message: &Message) -> Result<(), SendError>;
+
+    /// Starts ending the server, if it has not ended. The end is told through [`Inbound::closed`].
+    fn stop(&self);
+}
+
+impl Link for child::Child {
+    fn send(&self, message: &Message) -> Result<(), SendError> {
+        Self::send(self, message)
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
+    }
+}

@@ -1,1 +1,20 @@
-//! session
+//! What the proxy remembers of a client of the session eras.
+//!
+//! A [`Session`] outlives connections and children: it has a [`Record`] from which a dead child's
+//! successor can be told everything its predecessor knew, the calls in flight by the client's own
+//! ids, and a [`Ring`] of what was written last, for clients that come back. The [`Table`] finds
+//! sessions and ends those nobody uses.
+//!
+//! It does not know HTTP, and how an event is written is the front's affair.
+
+mod id;
+mod record;
+mod ring;
+mod state;
+mod table;
+
+pub use id::SessionId;
+pub use record::Record;
+pub use ring::{Replay, Ring};
+pub use state::{Note, Origin, Session, SessionLimits, StreamId, Taken, Unresumable};
+pub use table::Table;

@@ -1,0 +1,324 @@
+//! One ordered, byte-bounded queue per client-facing stream.
+//!
+//! # Theory of operation
+//!
+//! Whoever reads a server pushes, synchronously and without waiting, so one slow client never
+//! holds up another client's events behind it in the same pipe. Whoever writes a client's stream
+//! holds the [`Tap`] and pops. Several exchanges may share an outlet (a batch, a GET stream, a
+//! connection); because there is one queue and not one per exchange, the order in which the
+//! server spoke is the order in which the client hears.
+//!
+//! The bound is in bytes. When a push would break it the queue is emptied and the stream is over:
+//! its reader gets [`Item::Overflow`] and nothing else, because a gap in the middle of a living
+//! stream would be silent. A single event is always admitted into an empty queue, so the largest
+//! message the link accepts can pass whatever the budget is.
+//!
+//! A tap may be taken again: the newest holds the queue and older ones end. That is how a client
+//! that reconnects takes its stream over from a connection nobody noticed to be dead.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::{Event, ExchangeId, Tagged};
+
+/// The pushing side of a stream. Clones push into the same queue.
+#[derive(Clone, Debug)]
+pub struct Outlet(Arc<Mutex<State>>);
+
+/// The reading side of a stream. Dropping it leaves the queue in place for a later tap.
+#[derive(Debug)]
+pub struct Tap {
+    state: Arc<Mutex<State>>,
+    generation: u64,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// The event is in the queue.
+    Taken,
+    /// The event broke the budget: the stream is over.
+    Overflow,
+    /// The stream was over already.
+    Closed,
+}
+
+/// What a tap yields.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every item is an event; a box would cost an allocation for each"
+)]
+pub enum Item {
+    /// The next event.
+    Event(Tagged),
+    /// The stream broke its budget; everything that was queued is gone and nothing follows.
+    Overflow,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Tagged>,
+    bytes: usize,
+    budget: usize,
+    phase: Phase,
+    /// Counts taps; only the newest may read.
+    generation: u64,
+    attended: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Over budget, and the reader was not told yet.
+    Overflowed,
+    /// No further push; what is queued is still delivered.
+    Closed,
+}
+
+impl Outlet {
+    /// A stream that holds at most `budget` bytes that its client has not taken yet.
+    #[must_use]
+    pub fn new(budget: usize) -> (Self, Tap) {
+        let state = Arc::new(Mutex::new(State {
+            queue: VecDeque::new(),
+            bytes: 0,
+            budget,
+            phase: Phase::Open,
+            generation: 0,
+            attended: true,
+            waker: None,
+        }));
+        let tap = Tap {
+            state: Arc::clone(&state),
+            generation: 0,
+        };
+        (Self(state), tap)
+    }
+
+    /// Appends an event. Never waits; see [`Push`] for what may happen instead.
+    pub fn push(&self, exchange: ExchangeId, event: Event) -> Push {
+        let (push, waker) = {
+            let mut state = self.0.lock();
+            if state.phase != Phase::Open {
+                return Push::Closed;
+            }
+            let weight = event.weight();
+            let push = if state.bytes + weight > state.budget && !state.queue.is_empty() {
+                state.queue = VecDeque::new();
+                state.bytes = 0;
+                state.phase = Phase::Overflowed;
+                Push::Overflow
+            } else {
+                state.bytes += weight;
+                state.queue.push_back(Tagged { exchange, event });
+                Push::Taken
+            };
+            (push, state.waker.take())
+        };
+        // Woken outside the lock, so that the reader does not wake up into it.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        push
+    }
+
+    /// Ends the stream: what is queued is still delivered, later pushes are refused.
+    pub fn close(&self) {
+        let waker = {
+            let mut state = self.0.lock();
+            if state.phase == Phase::Open {
+                state.phase = Phase::Closed;
+            }
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether somebody reads this stream right now.
+    #[must_use]
+    pub fn is_attended(&self) -> bool {
+        self.0.lock().attended
+    }
+
+    /// Takes the reading side; an older tap of the same stream ends at its next read.
+    #[must_use]
+    pub fn tap(&self) -> Tap {
+        let (generation, waker) = {
+            let mut state = self.0.lock();
+            state.generation += 1;
+            state.attended = true;
+            (state.generation, state.waker.take())
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Tap {
+            state: Arc::clone(&self.0),
+            generation,
+        }
+    }
+
+    /// Opens the stream again after an overflow, with an empty queue. The standing stream of a
+    /// session does this when its client comes back: the gap was visible as the end of the
+    /// stream before it.
+    pub fn reopen(&self) {
+        let mut state = self.0.lock();
+        if state.phase == Phase::Overflowed {
+            state.phase = Phase::Open;
+        }
+    }
+}
+
+impl Tap {
+    /// The next event; `None` when nothing will follow.
+    ///
+    /// # Cancel safety
+    ///
+    /// An event is taken only when it is returned.
+    pub async fn next(&mut self) -> Option<Item> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Polls for the next event, as [`Tap::next`].
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut state = self.state.lock();
+        if state.generation != self.generation {
+            return Poll::Ready(None);
+        }
+        if let Some(tagged) = state.queue.pop_front() {
+            state.bytes -= tagged.event.weight();
+            return Poll::Ready(Some(Item::Event(tagged)));
+        }
+        match state.phase {
+            Phase::Overflowed => {
+                state.phase = Phase::Closed;
+                Poll::Ready(Some(Item::Overflow))
+            }
+            Phase::Closed => Poll::Ready(None),
+            Phase::Open => {
+                match &mut state.waker {
+                    Some(waker) if waker.will_wake(cx.waker()) => {}
+                    waker => *waker = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Says that whoever reads this from now on is not the client: events that could also go
+    /// elsewhere should.
+    pub fn unattend(&self) {
+        let mut state = self.state.lock();
+        if state.generation == self.generation {
+            state.attended = false;
+        }
+    }
+
+    /// The pushing side of this stream.
+    #[must_use]
+    pub fn outlet(&self) -> Outlet {
+        Outlet(Arc::clone(&self.state))
+    }
+}
+
+impl Drop for Tap {
+    /// Says that nobody reads any more. What that means for the exchange is the front's to say
+    /// (see [`Handle`](super::Handle)); the queue stays as it is.
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        if state.generation == self.generation {
+            state.attended = false;
+            state.waker = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mcp_wire::Message;
+
+    use super::*;
+
+    fn note(n: usize) -> Event {
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"n","params":{{"n":{n}}}}}"#);
+        Event::Notify(Message::parse(Bytes::from(text)).unwrap())
+    }
+
+    fn number(item: Option<Item>) -> Option<usize> {
+        let Some(Item::Event(Tagged {
+            event: Event::Notify(message),
+            ..
+        })) = item
+        else {
+            return None;
+        };
+        let text = String::from_utf8(message.source().to_vec()).unwrap();
+        text.rsplit(':').next()?.trim_end_matches('}').parse().ok()
+    }
+
+    #[tokio::test]
+    async fn order_is_kept_across_exchanges() {
+        let (outlet, mut tap) = Outlet::new(1 << 20);
+        for n in 0..10 {
+            outlet.push(ExchangeId(n % 3), note(n as usize));
+        }
+        for n in 0..10 {
+            assert_eq!(number(tap.next().await), Some(n));
+        }
+    }
+
+    #[tokio::test]
+    async fn over_budget_the_whole_stream_ends_and_says_so() {
+        let (outlet, mut tap) = Outlet::new(400);
+        assert_eq!(outlet.push(ExchangeId(1), note(1)), Push::Taken);
+        assert_eq!(outlet.push(ExchangeId(1), note(2)), Push::Taken);
+        assert_eq!(outlet.push(ExchangeId(1), note(3)), Push::Overflow);
+        assert_eq!(outlet.push(ExchangeId(1), note(4)), Push::Closed);
+        assert!(matches!(tap.next().await, Some(Item::Overflow)));
+        assert!(tap.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn one_event_larger_than_the_budget_passes() {
+        let (outlet, mut tap) = Outlet::new(1);
+        assert_eq!(outlet.push(ExchangeId(1), note(1)), Push::Taken);
+        assert_eq!(number(tap.next().await), Some(1));
+        assert_eq!(outlet.push(ExchangeId(1), note(2)), Push::Taken);
+    }
+
+    #[tokio::test]
+    async fn a_new_tap_takes_over_and_nothing_is_lost() {
+        let (outlet, mut first) = Outlet::new(1 << 20);
+        outlet.push(ExchangeId(1), note(1));
+        outlet.push(ExchangeId(1), note(2));
+        assert_eq!(number(first.next().await), Some(1));
+        let mut second = outlet.tap();
+        assert!(first.next().await.is_none());
+        drop(first);
+        assert!(
+            outlet.is_attended(),
+            "the older tap's end is not the stream's"
+        );
+        assert_eq!(number(second.next().await), Some(2));
+        drop(second);
+        assert!(!outlet.is_attended());
+    }
+
+    #[tokio::test]
+    async fn closing_delivers_what_is_queued() {
+        let (outlet, mut tap) = Outlet::new(1 << 20);
+        outlet.push(ExchangeId(1), note(1));
+        outlet.close();
+        assert_eq!(outlet.push(ExchangeId(1), note(2)), Push::Closed);
+        assert_eq!(number(tap.next().await), Some(1));
+        assert!(tap.next().await.is_none());
+    }
+}

@@ -1,0 +1,130 @@
+//! Finds sessions, bounds their number, and ends those nobody uses.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::time::Instant;
+
+use super::{Session, SessionId};
+use crate::exchange::Principal;
+
+/// All living sessions of one server.
+#[derive(Debug)]
+pub struct Table {
+    sessions: RwLock<HashMap<SessionId, Arc<Session>>>,
+    cap: usize,
+    idle: Duration,
+}
+
+impl Table {
+    /// A table of at most `cap` sessions, each of which may be unused for `idle`.
+    #[must_use]
+    pub fn new(cap: usize, idle: Duration) -> Self {
+        Self {
+            sessions: RwLock::new(HashMap::new()),
+            cap,
+            idle,
+        }
+    }
+
+    /// The session of this id, if it is alive and this principal's. A stranger's session is as
+    /// unknown as one that never was.
+    #[must_use]
+    pub fn find(&self, id: &str, principal: &Principal) -> Option<Arc<Session>> {
+        let session = self.sessions.read().get(id).cloned()?;
+        (session.principal() == principal).then(|| {
+            session.touch();
+            session
+        })
+    }
+
+    /// Enters a session. Where the table is full, the one unused for longest makes room, unless
+    /// all are in use.
+    ///
+    /// # Errors
+    ///
+    /// Gives the session back when there is no room.
+    pub fn enter(&self, session: Arc<Session>) -> Result<(), Arc<Session>> {
+        let evicted = {
+            let mut sessions = self.sessions.write();
+            let evicted = if sessions.len() < self.cap {
+                None
+            } else {
+                let oldest = sessions
+                    .values()
+                    .filter_map(|session| Some((session.idle_since()?, session.id().clone())))
+                    .min_by_key(|(since, _)| *since);
+                let Some((_, oldest)) = oldest else {
+                    return Err(session);
+                };
+                sessions.remove(&oldest)
+            };
+            sessions.insert(session.id().clone(), session);
+            evicted
+        };
+        if let Some(evicted) = evicted {
+            evicted.end();
+        }
+        Ok(())
+    }
+
+    /// Ends one session. False if it is not there.
+    pub fn end(&self, id: &SessionId) -> bool {
+        let session = self.sessions.write().remove(id);
+        session.is_some_and(|session| {
+            session.end();
+            true
+        })
+    }
+
+    /// Ends the sessions that have been unused for too long.
+    pub fn sweep(&self, now: Instant) {
+        let over: Vec<SessionId> = self
+            .sessions
+            .read()
+            .values()
+            .filter(|session| {
+                session
+                    .idle_since()
+                    .is_some_and(|since| now.saturating_duration_since(since) >= self.idle)
+            })
+            .map(|session| session.id().clone())
+            .collect();
+        for id in over {
+            tracing::info!(session = id.short(), "ended a session nobody used");
+            self.end(&id);
+        }
+    }
+
+    /// Ends all of them.
+    pub fn end_all(&self) {
+        let sessions = std::mem::take(&mut *self.sessions.write());
+        for session in sessions.into_values() {
+            session.end();
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sessions.read().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many calls are in flight in all of them.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.sessions
+            .read()
+            .values()
+            .map(|session| session.in_flight())
+            .sum()
+    }
+}
