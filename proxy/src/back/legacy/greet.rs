@@ -1,0 +1,123 @@
+//! The handshake the proxy makes itself: for a common server, and for the successor of a server
+//! that died under a session.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcp_wire::{Id, Message, Version, method};
+use tokio::time::Instant;
+
+use super::Legacy;
+use super::machine::OURS;
+use crate::exchange::{
+    Call, Event, ExchangeId, FeedId, Item, Outcome, Outlet, Refusal, Revival, Tagged,
+};
+use crate::link::Link;
+
+/// What we say of ourselves to a common server. No capability is declared: with several clients
+/// behind one child, a question could reach the wrong one.
+fn own_initialize() -> Message {
+    let params = format!(
+        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"mcp-proxy","version":"{}"}}}}"#,
+        Version::LATEST_LEGACY.as_str(),
+        env!("CARGO_PKG_VERSION"),
+    );
+    mcp_wire::request(&Id::number(0), method::INITIALIZE, Some(params.as_bytes()))
+}
+
+impl Legacy {
+    /// Greets a common server and keeps its answer for the clients to come.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Start`] when the server ends, refuses or does not answer within `limit`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not resumable: a server whose greeting was dropped is to be stopped.
+    pub async fn welcome(&self, limit: Duration) -> Result<(), Refusal> {
+        let result = self.handshake(own_initialize(), limit).await?;
+        if let Some(welcome) = &mut self.machine.lock().common {
+            // Kept for as long as the server lives: not as a slice of the read buffer.
+            welcome.result = Message::parse(Bytes::copy_from_slice(&result.to_bytes())).ok();
+        }
+        Ok(())
+    }
+
+    /// Tells a new server what a client had told its predecessor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Legacy::welcome`]. A level or a subscription the new server refuses is let go: the
+    /// client learns nothing new from an error it did not cause.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Legacy::welcome`].
+    pub async fn revive(&self, revival: &Revival, limit: Duration) -> Result<(), Refusal> {
+        let initialize =
+            Message::parse(revival.initialize.clone()).map_err(|fault| start(fault.to_string()))?;
+        self.handshake(initialize, limit).await?;
+        for request in revival.level.iter().chain(&revival.subscriptions) {
+            if let Ok(request) = Message::parse(request.clone()) {
+                self.ask(request, limit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What [`Legacy::revive`] does, for one client of a common server that was greeted already.
+    /// Nothing waits for the server's answers: the client has had them.
+    pub fn remember(&self, feed: FeedId, revival: &Revival, limit: Duration) {
+        self.machine
+            .lock()
+            .remember(feed, revival, Instant::now() + limit, self);
+    }
+
+    async fn handshake(&self, initialize: Message, limit: Duration) -> Result<Message, Refusal> {
+        match self.ask(initialize, limit).await? {
+            Outcome::Result(result) => {
+                let initialized = mcp_wire::notification(method::INITIALIZED, None);
+                self.send(&initialized).map_err(super::machine::refusal)?;
+                Ok(result)
+            }
+            Outcome::Error(error) => Err(start(format!(
+                "it refused initialize: {}",
+                String::from_utf8_lossy(error.error().unwrap_or_default())
+            ))),
+            Outcome::Lost(loss) => Err(start(loss.sentence)),
+            Outcome::Cancelled => Err(start("it was stopped".to_owned())),
+        }
+    }
+
+    /// One request of our own, answered or lost.
+    async fn ask(&self, message: Message, limit: Duration) -> Result<Outcome, Refusal> {
+        let (outlet, mut tap) = Outlet::new(usize::MAX);
+        let call = Call {
+            message,
+            exchange: ExchangeId::STANDING,
+            outlet,
+            deadline: Instant::now() + limit,
+        };
+        self.machine.lock().start(OURS, call, self)?;
+        loop {
+            match tap.next().await {
+                Some(Item::Event(Tagged {
+                    event: Event::Done(outcome),
+                    ..
+                })) => return Ok(outcome),
+                Some(Item::Event(_)) => {}
+                Some(Item::Overflow) | None => {
+                    return Err(start("its answer was not readable".to_owned()));
+                }
+            }
+        }
+    }
+}
+
+fn start(sentence: String) -> Refusal {
+    Refusal::Start {
+        sentence,
+        retry_after: Duration::from_secs(1),
+    }
+}

@@ -1,0 +1,356 @@
+//! The conversation: what is in flight, what was asked, who sits here.
+//!
+//! This file has the client's side (calls, answers, cancellations, time); `inbound.rs` has the
+//! server's, `routes.rs` decides which stream an event belongs on, `common.rs` keeps what several
+//! clients of one server must not see of each other.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use bytes::Bytes;
+use mcp_wire::{Id, Member, Message, method};
+use tokio::time::Instant;
+
+use super::common::Welcome;
+use crate::exchange::{
+    AskId, Blame, Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Refusal, Retry,
+};
+use crate::link::{Link, SendError};
+
+/// Calls one server may have in flight. Far above what a client sends on purpose; it bounds the
+/// table, and a loop that never reads its answers.
+pub(super) const MAX_IN_FLIGHT: usize = 4096;
+
+/// Questions one server may have open. Each is a person's attention or a model's.
+pub(super) const MAX_ASKS: usize = 256;
+
+/// The seat of the proxy's own requests. Seats count from zero, so it is nobody else's.
+pub(super) const OURS: FeedId = FeedId(u64::MAX);
+
+/// Progress tokens kept for tasks of 2025-11-25, whose progress goes on after the call was
+/// answered. The oldest is forgotten first.
+pub(super) const MAX_TASK_TOKENS: usize = 256;
+
+/// The state of one conversation.
+pub(super) struct Machine {
+    /// How a common server greets; `None` for a server of one client.
+    pub(super) common: Option<Welcome>,
+    pub(super) feeds: BTreeMap<FeedId, Feed>,
+    next_feed: u64,
+    next_key: Key,
+    /// Ordered, so that the first is the oldest.
+    pub(super) calls: BTreeMap<Key, InFlight>,
+    pub(super) asks: HashMap<AskId, Asked>,
+    pub(super) tasks: VecDeque<TaskToken>,
+    /// Set once: why nothing can be sent any more.
+    pub(super) gone: bool,
+}
+
+/// One client's standing side.
+pub(super) struct Feed {
+    pub(super) standing: Outlet,
+    /// Severity from which this client of a common server wants logs.
+    pub(super) level: Option<usize>,
+    /// URIs this client of a common server has subscribed to, as JSON text.
+    pub(super) uris: Vec<Bytes>,
+}
+
+/// A call the server has not answered yet.
+pub(super) struct InFlight {
+    pub(super) feed: FeedId,
+    pub(super) exchange: ExchangeId,
+    pub(super) outlet: Outlet,
+    /// The client's progress token, exactly as it wrote it.
+    pub(super) token: Option<Bytes>,
+    /// The client wants a task: its token stays good after the answer.
+    pub(super) task: bool,
+    /// Whether the specification lets a server ask during it.
+    pub(super) may_ask: bool,
+    pub(super) handshake: bool,
+    pub(super) deadline: Instant,
+    /// Questions open because of it, and since when the first of them waits.
+    pub(super) open_asks: usize,
+    pub(super) waiting_since: Option<Instant>,
+}
+
+/// A question the client has not answered yet.
+pub(super) struct Asked {
+    /// The id the server gave it.
+    pub(super) id: Id,
+    pub(super) feed: FeedId,
+    pub(super) call: Option<Key>,
+    pub(super) outlet: Outlet,
+    pub(super) exchange: ExchangeId,
+}
+
+/// A progress token that outlives its call.
+pub(super) struct TaskToken {
+    pub(super) key: Key,
+    pub(super) token: Bytes,
+    pub(super) feed: FeedId,
+}
+
+impl Machine {
+    pub(super) fn of_one() -> Self {
+        Self {
+            common: None,
+            feeds: BTreeMap::new(),
+            next_feed: 0,
+            next_key: 1,
+            calls: BTreeMap::new(),
+            asks: HashMap::new(),
+            tasks: VecDeque::new(),
+            gone: false,
+        }
+    }
+
+    pub(super) fn common() -> Self {
+        Self {
+            common: Some(Welcome::default()),
+            ..Self::of_one()
+        }
+    }
+
+    pub(super) fn seat(&mut self, standing: Outlet) -> FeedId {
+        let feed = FeedId(self.next_feed);
+        self.next_feed += 1;
+        self.feeds.insert(
+            feed,
+            Feed {
+                standing,
+                level: None,
+                uris: Vec::new(),
+            },
+        );
+        feed
+    }
+
+    pub(super) fn in_flight(&self, feed: FeedId) -> usize {
+        self.calls.values().filter(|call| call.feed == feed).count()
+    }
+
+    /// The calls clients wait for; not the proxy's own.
+    pub(super) fn client_calls(&self) -> impl Iterator<Item = (&Key, &InFlight)> {
+        self.calls.iter().filter(|(_, call)| call.feed != OURS)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// A client's request: answered from memory where a common server was greeted already,
+    /// otherwise sent on.
+    pub(super) fn call(
+        &mut self,
+        feed: FeedId,
+        mut call: Call,
+        link: &dyn Link,
+    ) -> Result<Key, Refusal> {
+        if self.gone {
+            return Err(Refusal::Gone);
+        }
+        if self.common.is_some()
+            && let Some(outcome) = self.answer_common(feed, &mut call)
+        {
+            call.outlet.push(call.exchange, Event::Done(outcome));
+            return Ok(0);
+        }
+        self.start(feed, call, link)
+    }
+
+    /// Sends a request under an id of our own and remembers whose it is.
+    pub(super) fn start(
+        &mut self,
+        feed: FeedId,
+        call: Call,
+        link: &dyn Link,
+    ) -> Result<Key, Refusal> {
+        if self.calls.len() >= MAX_IN_FLIGHT {
+            return Err(Refusal::Busy { cap: MAX_IN_FLIGHT });
+        }
+        let Call {
+            mut message,
+            exchange,
+            outlet,
+            deadline,
+        } = call;
+        let key = self.next_key;
+        let token = message
+            .member(Member::ProgressToken)
+            .map(Bytes::copy_from_slice);
+        if token.is_some() {
+            // Our id serves as token too: both are unique on this child, and one number to look
+            // up is enough.
+            message.replace(Member::ProgressToken, key);
+        }
+        message.set_id(key);
+        link.send(&message).map_err(refusal)?;
+        self.next_key += 1;
+        let name = message.method().unwrap_or_default();
+        self.calls.insert(
+            key,
+            InFlight {
+                feed,
+                exchange,
+                outlet,
+                token,
+                task: message.member(Member::Task).is_some(),
+                may_ask: method::properties(name).may_ask,
+                handshake: name == method::INITIALIZE,
+                deadline,
+                open_asks: 0,
+                waiting_since: None,
+            },
+        );
+        Ok(key)
+    }
+
+    /// A client's notification about its standing side.
+    pub(super) fn tell(
+        &mut self,
+        _feed: FeedId,
+        notification: &Message,
+        link: &dyn Link,
+    ) -> Result<(), Refusal> {
+        if self.gone {
+            return Err(Refusal::Gone);
+        }
+        if self.common.is_some() {
+            // A common server was told `initialized` by us, and its clients' roots are not its
+            // business: it was initialised without that capability.
+            return Ok(());
+        }
+        link.send(notification).map_err(refusal)
+    }
+
+    /// The client's answer goes to the server under the id the server chose.
+    pub(super) fn answer(
+        &mut self,
+        feed: FeedId,
+        ask: AskId,
+        mut reply: Message,
+        now: Instant,
+        link: &dyn Link,
+    ) -> bool {
+        if self.asks.get(&ask).is_none_or(|asked| asked.feed != feed) {
+            return false;
+        }
+        let Some(asked) = self.asks.remove(&ask) else {
+            return false;
+        };
+        self.resume(asked.call, now);
+        reply.set_id(asked.id);
+        link.send(&reply).is_ok()
+    }
+
+    /// A question of this call was answered or withdrawn: when it was the last, its clock runs
+    /// again, and the time a person took is given back.
+    pub(super) fn resume(&mut self, call: Option<Key>, now: Instant) {
+        let Some(call) = call.and_then(|key| self.calls.get_mut(&key)) else {
+            return;
+        };
+        call.open_asks = call.open_asks.saturating_sub(1);
+        if call.open_asks == 0
+            && let Some(since) = call.waiting_since.take()
+        {
+            call.deadline += now.saturating_duration_since(since);
+        }
+    }
+
+    pub(super) fn cancel(&mut self, key: Key, notice: Option<Message>, link: &dyn Link) {
+        // `initialize` cannot be cancelled (2025-11-25, basic/utilities/cancellation).
+        if self.calls.get(&key).is_none_or(|call| call.handshake) {
+            return;
+        }
+        if let Some(call) = self.calls.remove(&key) {
+            send_cancel(key, notice, link);
+            call.done(Outcome::Cancelled);
+        }
+    }
+
+    pub(super) fn attach(&mut self, key: Key, outlet: Outlet) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.outlet = outlet;
+        }
+    }
+
+    /// Ends the calls whose time is over. A call that waits for a person is not over.
+    pub(super) fn expire(&mut self, now: Instant, link: &dyn Link) {
+        let over: Vec<Key> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.waiting_since.is_none() && call.deadline <= now)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in over {
+            if let Some(call) = self.calls.remove(&key) {
+                if !call.handshake {
+                    send_cancel(key, None, link);
+                }
+                call.done(Outcome::Lost(Loss {
+                    blame: Blame::Child,
+                    retry: Retry::Unsafe,
+                    sentence: if call.handshake {
+                        "the MCP server did not answer initialize in time; \
+                         --start-timeout gives it longer"
+                            .to_owned()
+                    } else {
+                        "the MCP server did not answer in time; --request-timeout gives it longer"
+                            .to_owned()
+                    },
+                }));
+            }
+        }
+    }
+
+    /// A client gives its seat up. True if nobody is left for whom this server was started.
+    pub(super) fn leave(&mut self, feed: FeedId, link: &dyn Link) -> bool {
+        let keys: Vec<Key> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.feed == feed)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            if let Some(call) = self.calls.remove(&key) {
+                if self.common.is_some() {
+                    send_cancel(key, None, link);
+                }
+                call.done(Outcome::Lost(Loss {
+                    blame: Blame::Client,
+                    retry: Retry::Unsafe,
+                    sentence: "the session ended while this request was in progress".to_owned(),
+                }));
+            }
+        }
+        self.asks.retain(|_, asked| asked.feed != feed);
+        self.tasks.retain(|task| task.feed != feed);
+        if let Some(feed) = self.feeds.remove(&feed) {
+            self.unsubscribe_all(&feed, link);
+        }
+        self.common.is_none() && self.feeds.is_empty()
+    }
+}
+
+impl InFlight {
+    /// The last event of this call.
+    pub(super) fn done(&self, outcome: Outcome) {
+        self.outlet.push(self.exchange, Event::Done(outcome));
+    }
+}
+
+/// Tells the server that nobody waits for the answer; in the client's words where it had any.
+fn send_cancel(key: Key, notice: Option<Message>, link: &dyn Link) {
+    let notice = notice
+        .and_then(|mut notice| notice.replace(Member::RequestId, key).then_some(notice))
+        .unwrap_or_else(|| super::cancelled(&Id::number(key)));
+    // A server that cannot be told is gone or deaf, and both have their own end.
+    let _unheard = link.send(&notice);
+}
+
+/// What a front is told when the link takes nothing.
+pub(super) fn refusal(error: SendError) -> Refusal {
+    match error {
+        SendError::Gone => Refusal::Gone,
+        SendError::Full { queued, .. } => Refusal::Deaf { queued },
+    }
+}

@@ -1,0 +1,187 @@
+//! Servers of 2024-11-05 to 2025-11-25: one `initialize` handshake, then requests both ways.
+//!
+//! # Theory of operation
+//!
+//! [`Machine`] is the conversation without a runtime: messages in, lines and events out, time as
+//! an argument. [`Legacy`] puts it behind a mutex and next to the link. Both sides call it
+//! directly, the front's tasks with requests and the link's reading task with what the server
+//! wrote; nothing waits inside, so there is no task and no queue between a line and the outlet it
+//! belongs to.
+//!
+//! Two kinds of company share the machine. A child **of one client** gets that client's own
+//! `initialize`, may ask it anything, and is told everything. A **common** child was initialised
+//! by the proxy, declaring no client capability, and serves several clients: it is greeted once,
+//! each client's `initialize` is answered from memory, subscriptions and log levels are kept per
+//! client, and it may ask nobody.
+
+mod common;
+mod greet;
+mod inbound;
+mod machine;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use mcp_wire::{Id, Message};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use self::machine::Machine;
+use crate::exchange::{AskId, Call, FeedId, Key, Outlet, Refusal, Server};
+use crate::link::{End, Inbound, Link, SendError};
+
+/// One running legacy server.
+pub struct Legacy {
+    machine: Mutex<Machine>,
+    link: OnceLock<Box<dyn Link>>,
+}
+
+impl Legacy {
+    /// A server for one client, whose own `initialize` comes as its first call.
+    ///
+    /// The caller starts a link with [`Legacy::inbound`] and puts it in with [`Legacy::connect`].
+    #[must_use]
+    pub fn of_one() -> Arc<Self> {
+        Self::with(Machine::of_one())
+    }
+
+    /// A server for many clients; [`Legacy::welcome`] greets it.
+    #[must_use]
+    pub fn common() -> Arc<Self> {
+        Self::with(Machine::common())
+    }
+
+    fn with(machine: Machine) -> Arc<Self> {
+        Arc::new(Self {
+            machine: Mutex::new(machine),
+            link: OnceLock::new(),
+        })
+    }
+
+    /// What the link calls with everything the server writes.
+    ///
+    /// It does not keep the server alive: when the last seat is given up and the pool lets go,
+    /// the link is dropped and with it the process.
+    #[must_use]
+    pub fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
+        Box::new(Receiver(Arc::downgrade(self)))
+    }
+
+    /// Puts the link in. Only the first one counts.
+    pub fn connect(&self, link: Box<dyn Link>) {
+        let _first = self.link.set(link);
+    }
+
+    /// Takes a seat: where this client's standing events go.
+    pub fn seat(&self, standing: Outlet) -> FeedId {
+        self.machine.lock().seat(standing)
+    }
+
+    /// How many exchanges are in progress, and how many seats are taken.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        let machine = self.machine.lock();
+        (machine.calls.len(), machine.feeds.len())
+    }
+
+    /// Ends the exchanges whose time is over. The pool calls it about once a second.
+    pub fn expire(&self, now: Instant) {
+        self.machine.lock().expire(now, self);
+    }
+
+    /// Stops the server, whoever sits at it.
+    pub fn stop(&self) {
+        if let Some(link) = self.link.get() {
+            link.stop();
+        }
+    }
+}
+
+/// The lines towards the server. The machine writes through this, in the order of its decisions.
+impl Link for Legacy {
+    fn send(&self, message: &Message) -> Result<(), SendError> {
+        self.link
+            .get()
+            .map_or(Err(SendError::Gone), |link| link.send(message))
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
+    }
+}
+
+impl Server for Legacy {
+    fn call(&self, feed: FeedId, call: Call) -> Result<Key, Refusal> {
+        self.machine.lock().call(feed, call, self)
+    }
+
+    fn tell(&self, feed: FeedId, notification: Message) -> Result<(), Refusal> {
+        self.machine.lock().tell(feed, &notification, self)
+    }
+
+    fn answer(&self, feed: FeedId, ask: AskId, reply: Message) -> bool {
+        self.machine
+            .lock()
+            .answer(feed, ask, reply, Instant::now(), self)
+    }
+
+    fn cancel(&self, key: Key, notice: Option<Message>) {
+        self.machine.lock().cancel(key, notice, self);
+    }
+
+    fn attach(&self, key: Key, outlet: Outlet) {
+        self.machine.lock().attach(key, outlet);
+    }
+
+    fn in_flight(&self, feed: FeedId) -> usize {
+        self.machine.lock().in_flight(feed)
+    }
+
+    fn leave(&self, feed: FeedId) {
+        let last = self.machine.lock().leave(feed, self);
+        if last {
+            self.stop();
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.machine.lock().is_gone()
+    }
+}
+
+/// The link's end of the wire.
+struct Receiver(Weak<Legacy>);
+
+impl Inbound for Receiver {
+    fn message(&mut self, message: Message) {
+        if let Some(legacy) = self.0.upgrade() {
+            let legacy = legacy.as_ref();
+            legacy
+                .machine
+                .lock()
+                .message(message, Instant::now(), legacy);
+        }
+    }
+
+    fn damaged(&mut self, id: Id, fault: String) {
+        if let Some(legacy) = self.0.upgrade() {
+            legacy.machine.lock().damaged(&id, &fault);
+        }
+    }
+
+    fn closed(&mut self, end: End) {
+        if let Some(legacy) = self.0.upgrade() {
+            legacy.machine.lock().closed(&end);
+        }
+    }
+}
+
+/// Our own word that an answer is no longer waited for, or a question no longer stands.
+fn cancelled(id: &Id) -> Message {
+    let mut params = b"{\"requestId\":".to_vec();
+    params.extend_from_slice(id.text());
+    params.push(b'}');
+    mcp_wire::notification(mcp_wire::method::CANCELLED, Some(&params))
+}

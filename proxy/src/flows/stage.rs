@@ -1,0 +1,147 @@
+//! A server that follows a script: what it hears is kept, what it says is said by the test.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcp_wire::{Id, Member, Message};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::back::legacy::Legacy;
+use crate::exchange::{Call, ExchangeId, FeedId, Handle, Outlet, Seated, Server};
+use crate::link::{End, EndReason, Inbound, Link, SendError};
+
+/// A message from its text.
+pub(crate) fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+}
+
+/// What was written towards the server.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<VecDeque<Message>>>);
+
+impl Link for Ear {
+    fn send(&self, sent: &Message) -> Result<(), SendError> {
+        // As a line would arrive: parsed from what was written, not the object that was sent.
+        self.0
+            .lock()
+            .push_back(Message::parse(sent.to_bytes()).unwrap());
+        Ok(())
+    }
+
+    fn stop(&self) {}
+}
+
+/// One scripted server.
+pub(crate) struct Stage {
+    pub(crate) legacy: Arc<Legacy>,
+    ear: Ear,
+    mouth: Box<dyn Inbound>,
+}
+
+impl Stage {
+    pub(crate) fn of_one() -> Self {
+        Self::with(Legacy::of_one())
+    }
+
+    pub(crate) fn with(legacy: Arc<Legacy>) -> Self {
+        let ear = Ear::default();
+        legacy.connect(Box::new(ear.clone()));
+        let mouth = legacy.inbound();
+        Self { legacy, ear, mouth }
+    }
+
+    /// A client's place, with its standing stream.
+    pub(crate) fn seat(&self, standing: Outlet) -> Seated {
+        Seated {
+            feed: self.legacy.seat(standing),
+            server: Arc::clone(&self.legacy) as Arc<dyn Server>,
+        }
+    }
+
+    /// The next line the server hears; there has to be one.
+    #[track_caller]
+    pub(crate) fn hears(&self) -> Message {
+        self.ear
+            .0
+            .lock()
+            .pop_front()
+            .expect("the server hears something")
+    }
+
+    /// The next line is a request or notification of this method.
+    #[track_caller]
+    pub(crate) fn hears_of(&self, method: &str) -> Message {
+        let heard = self.hears();
+        assert_eq!(heard.method(), Some(method), "{:?}", heard.source());
+        heard
+    }
+
+    #[track_caller]
+    pub(crate) fn hears_nothing(&self) {
+        assert!(self.ear.0.lock().is_empty(), "{:?}", self.ear.0.lock());
+    }
+
+    pub(crate) fn says(&mut self, text: &str) {
+        self.mouth.message(message(text));
+    }
+
+    /// Answers a request it heard.
+    pub(crate) fn answers(&mut self, request: &Message, result: &str) {
+        let id = text(&request.id().unwrap());
+        self.says(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#
+        ));
+    }
+
+    /// Reports progress on a request it heard.
+    pub(crate) fn progresses(&mut self, request: &Message, progress: u32) {
+        let token = request.member(Member::ProgressToken).unwrap();
+        let token = std::str::from_utf8(token).unwrap().to_owned();
+        self.says(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{progress}}}}}"#
+        ));
+    }
+
+    /// Asks a question under an id of its own.
+    pub(crate) fn asks(&mut self, id: &str, method: &str) {
+        self.says(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{}}}}"#
+        ));
+    }
+
+    pub(crate) fn dies(&mut self) {
+        self.mouth.closed(End::new(EndReason::Exited {
+            code: Some(1),
+            signal: None,
+        }));
+    }
+}
+
+/// A call of `tools/call` with this client id, and a progress token equal to it.
+pub(crate) fn tools_call(id: &str, exchange: u64, outlet: &Outlet) -> Call {
+    Call {
+        message: message(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t","_meta":{{"progressToken":{id}}}}}}}"#
+        )),
+        exchange: ExchangeId(exchange),
+        outlet: outlet.clone(),
+        deadline: Instant::now() + Duration::from_secs(300),
+    }
+}
+
+/// Starts a call that must be taken.
+#[track_caller]
+pub(crate) fn start(seated: &Seated, call: Call) -> Handle {
+    Handle::call(seated, call).unwrap()
+}
+
+/// An id's text.
+pub(crate) fn text(id: &Id) -> String {
+    String::from_utf8(id.text().to_vec()).unwrap()
+}
+
+/// The first seat of a server of one client.
+pub(crate) const FIRST: FeedId = FeedId(0);
