@@ -1,10 +1,13 @@
 //! The proxy as a library: `main.rs` assembles it, tests reach into it.
 
+pub mod assemble;
 pub mod back;
 pub mod config;
 pub mod exchange;
 #[cfg(test)]
 mod flows;
+
+pub mod front;
 pub mod guard;
 pub mod launch;
 pub mod link;

@@ -1,0 +1,123 @@
+//! Puts the rooms together: from a [`Config`] to something that can be served.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::time::Instant;
+
+use crate::config::{ChildMode, Config, Listen};
+use crate::front::pages::About;
+use crate::front::router::{App, router};
+use crate::front::sessions::{self, Sessions};
+use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
+use crate::observe::banner::{BannerFacts, banner};
+use crate::pool::{Pool, Settings as PoolSettings, Sharing};
+use crate::session::SessionLimits;
+
+/// A proxy that has everything but a socket.
+#[derive(Debug)]
+pub struct Proxy {
+    /// What the listener serves.
+    pub app: Router,
+    /// The front of the session eras.
+    pub sessions: Arc<Sessions>,
+    /// The children.
+    pub pool: Arc<Pool>,
+    /// What a person is told at the start.
+    pub banner: String,
+}
+
+impl Proxy {
+    /// Looks at every deadline; to be called about once a second.
+    pub fn sweep(&self, now: Instant) {
+        self.pool.sweep(now);
+        self.sessions.sweep(now);
+    }
+}
+
+/// The proxy of this configuration, reached at `address`.
+#[must_use]
+pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
+    let (sharing, sharing_name) = match (config.stateless, config.child_mode) {
+        (true, ChildMode::Session) => (Sharing::Principal, "stateless"),
+        (_, ChildMode::Shared) => (Sharing::All, "shared"),
+        (false, ChildMode::Session) => (Sharing::Session, "session"),
+    };
+    let pool = Pool::new(PoolSettings {
+        command: command(config),
+        link: LinkSettings {
+            name: config.server.name.clone(),
+            max_line: config.limits.max_line,
+            max_queued: config.limits.max_queued,
+            stop: StopLadder {
+                close_wait: config.times.close_wait,
+                term_wait: config.times.term_wait,
+            },
+            show_stderr: config.log.show_child_stderr,
+        },
+        sharing,
+        max_children: config.limits.max_children,
+        max_starting: config.limits.max_starting,
+        start: config.times.start,
+    });
+    let servers: Arc<Pool> = Arc::clone(&pool);
+    let sessions = Sessions::new(
+        servers,
+        sessions::Settings {
+            session: SessionLimits {
+                replay: config.limits.replay_bytes,
+                outlet: config.limits.outlet_bytes,
+            },
+            max_sessions: config.limits.max_sessions,
+            session_idle: config.times.session_idle,
+            start: config.times.start,
+            request: config.times.request,
+            silence: config.times.silence,
+            keep_alive: config.times.keep_alive,
+            machine: None,
+            stateless: config.stateless,
+        },
+    );
+    let app = App {
+        sessions: Arc::clone(&sessions),
+        pool: Arc::clone(&pool),
+        about: Arc::new(About {
+            name: config.server.name.clone(),
+            command: config.server.display.clone(),
+            started: Instant::now(),
+            sharing: sharing_name,
+        }),
+        max_body: config.limits.max_body,
+    };
+    // With the port the system chose, so that the address we print is one we accept.
+    let listen = Listen {
+        port: address.port(),
+        ..config.listen.clone()
+    };
+    Proxy {
+        app: router(app, &listen, &config.door),
+        sessions,
+        pool,
+        banner: banner(&BannerFacts {
+            listen: &listen,
+            name: &config.server.name,
+            display: &config.server.display,
+            tokens: &config.door.tokens,
+        }),
+    }
+}
+
+fn command(config: &Config) -> Command {
+    let launch = &config.server.launch;
+    let mut env = Environment::empty();
+    for (name, value) in &launch.env {
+        env.set(name, value);
+    }
+    Command {
+        program: launch.program.clone(),
+        args: launch.args.clone(),
+        cwd: launch.cwd.clone(),
+        env,
+    }
+}

@@ -1,0 +1,155 @@
+//! The sockets: where clients reach us, and how their connections end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::Listen;
+
+/// How long a client may take to send its headers. Bare `axum::serve` has no such limit, and a
+/// client that sends one byte a minute would hold a connection for ever.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections open at once. Further ones wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// Connections the kernel may keep for us before we take them.
+const BACKLOG: i32 = 1024;
+
+/// What is left to connections after the last response: enough to be read by their clients.
+const CLOSE_WAIT: Duration = Duration::from_millis(500);
+
+/// A socket that listens.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// Why the proxy cannot listen where it was told to.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {host} port {port}: {source}; choose another with --host and --port")]
+pub struct BindError {
+    host: String,
+    port: u16,
+    source: io::Error,
+}
+
+impl Listener {
+    /// Binds the configured address. `::` takes IPv4 as well.
+    ///
+    /// # Errors
+    ///
+    /// The name does not resolve, the port is taken, or the address is not this machine's.
+    pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
+        let fail = |source| BindError {
+            host: listen.host.clone(),
+            port: listen.port,
+            source,
+        };
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in lookup_host((listen.host.as_str(), listen.port))
+            .await
+            .map_err(fail)?
+        {
+            match bind(address).and_then(|socket| {
+                let address = socket.local_addr()?;
+                Ok(Self { socket, address })
+            }) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(fail(last))
+    }
+
+    /// Where it listens, with the port the system chose.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves connections until `stop` turns true; then takes no more, lets every response end
+    /// and closes. Streams have to be ended by whoever owns them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it closes the listener at once; connections end with the runtime.
+    pub async fn serve(self, app: Router, mut stop: watch::Receiver<bool>) {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT);
+        builder.http2().timer(TokioTimer::new());
+        let graceful = GracefulShutdown::new();
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let stream = tokio::select! {
+                stream = accept(&self.socket, &room) => stream,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Some((stream, place)) = stream else {
+                continue;
+            };
+            let service = TowerToHyperService::new(app.clone());
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection.into_owned());
+            tokio::spawn(async move {
+                // A connection that breaks is its client's affair; what it carried has its own end.
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        let _late = tokio::time::timeout(CLOSE_WAIT, graceful.shutdown()).await;
+    }
+}
+
+async fn accept(
+    socket: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    match socket.accept().await {
+        Ok((stream, _)) => {
+            // Events are small and each is worth sending at once.
+            let _best_effort = stream.set_nodelay(true);
+            Some((stream, place))
+        }
+        Err(error) => {
+            // Out of descriptors, most likely: accepting again at once would only spin.
+            tracing::warn!(%error, "could not take a connection");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}

@@ -1,0 +1,14 @@
+//! Fronts speak a client's era over HTTP.
+//!
+//! [`sessions`] serves 2025-03-26 to 2025-11-25. [`Fault`] is everything that can be wrong with a
+//! request before it is taken, and `rescue.rs` is the one place where such a fault becomes a
+//! status, and a lost call becomes a message. `listener.rs` owns the sockets, `router.rs` the paths.
+
+mod body;
+pub mod listener;
+pub mod pages;
+mod rescue;
+pub mod router;
+pub mod sessions;
+
+pub use rescue::Fault;

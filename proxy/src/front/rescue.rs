@@ -1,0 +1,314 @@
+//! Where an error becomes a status, or a message when the status is gone.
+//!
+//! Every request ends in a response. Below this file errors say what happened and whose doing it
+//! was; only here is decided how HTTP says that. A client always gets a JSON-RPC error as the
+//! body, with its own id where that could be read, because most clients show nothing else.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version};
+
+use crate::exchange::{Blame, Loss, Refusal, Retry};
+use crate::guard;
+
+/// Everything that can be wrong with a request before it is taken. Nothing reached a server.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The body is not a message.
+    #[error("{0}")]
+    Unreadable(#[from] ParseError),
+    /// The body did not arrive.
+    #[error("the request body did not arrive whole")]
+    Incomplete,
+    /// The body is longer than allowed.
+    #[error("the request body is longer than {limit} bytes; --max-body-size allows more")]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+    },
+    /// The client accepts nothing we could send.
+    #[error("the Accept header must allow {wanted}")]
+    NotAcceptable {
+        /// What it has to name.
+        wanted: &'static str,
+    },
+    /// The body is declared to be something else than JSON.
+    #[error("the Content-Type header must be application/json")]
+    NotJson,
+    /// The path does not take this method.
+    #[error("this path takes {allowed} only")]
+    WrongMethod {
+        /// Value of the `Allow` header.
+        allowed: &'static str,
+    },
+    /// There is nothing at this path.
+    #[error("there is nothing here; the MCP endpoint is /mcp")]
+    NoSuchPath,
+    /// A request outside a session.
+    #[error("the Mcp-Session-Id header is missing; send initialize first")]
+    SessionMissing,
+    /// The session has ended, or never was, or is another principal's.
+    #[error("there is no such session; send initialize to start one")]
+    SessionUnknown,
+    /// No room for another session.
+    #[error("all {cap} sessions are in use; end one with DELETE or raise --max-sessions")]
+    SessionsFull {
+        /// The configured bound.
+        cap: usize,
+    },
+    /// `MCP-Protocol-Version` names a revision we do not serve.
+    #[error("the MCP-Protocol-Version header names a version that is not served here")]
+    VersionUnknown,
+    /// A request of 2026-07-28.
+    #[error("this server speaks {}; start with initialize", Version::LATEST_LEGACY.as_str())]
+    ModernUnserved {
+        /// The version the client named.
+        requested: String,
+    },
+    /// A batch where the negotiated version has none.
+    #[error("batches exist in protocol version 2025-03-26 only")]
+    BatchUnknown,
+    /// `initialize` inside a batch.
+    #[error("initialize must not be part of a batch")]
+    InitializeInBatch,
+    /// The client has a request of the same id in flight.
+    #[error("a request with this id is already in progress")]
+    IdInFlight,
+    /// A second `initialize` in one session.
+    #[error("this session is initialized already")]
+    InitializedTwice,
+    /// Another connection reads the standing stream.
+    #[error("another connection reads this session's stream already")]
+    StreamTaken,
+    /// The stream a client wants to come back to is gone, wholly or in part.
+    #[error("the stream cannot be resumed after this event; what followed is no longer kept")]
+    NotResumable,
+    /// No server could be had, or it takes nothing.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The system has no random numbers for a session id.
+    #[error("no session id could be made")]
+    NoRandom,
+    /// The door stayed shut.
+    #[error("{}", .0.sentence())]
+    Door(guard::Refusal),
+}
+
+impl Fault {
+    /// The response, with the request's id in the body if it is known.
+    pub fn into_response(self, id: Option<&Id>) -> Response<Body> {
+        let status = self.status();
+        let unreadable = match &self {
+            Self::Unreadable(fault) => fault.id.clone(),
+            _ => None,
+        };
+        let message = mcp_wire::error_message(
+            unreadable.as_ref().or(id),
+            self.code(),
+            &self.to_string(),
+            self.data().as_deref(),
+        );
+        let mut response = Response::new(Body::from(message.to_bytes()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        match &self {
+            Self::WrongMethod { allowed } => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::Door(guard::Refusal::Unauthorized { challenge, .. }) => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static(challenge),
+                );
+            }
+            _ => {}
+        }
+        if let Some(after) = self.retry_after() {
+            // Whole seconds, rounded up (RFC 9110, 10.2.3); never "at once".
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(after.as_secs().max(1)),
+            );
+        }
+        response
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreadable(_)
+            | Self::Incomplete
+            | Self::SessionMissing
+            | Self::VersionUnknown
+            | Self::ModernUnserved { .. }
+            | Self::BatchUnknown
+            | Self::InitializeInBatch
+            | Self::IdInFlight
+            | Self::InitializedTwice
+            | Self::NotResumable => StatusCode::BAD_REQUEST,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoSuchPath | Self::SessionUnknown => StatusCode::NOT_FOUND,
+            Self::StreamTaken => StatusCode::CONFLICT,
+            Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Door(guard::Refusal::Unauthorized { .. }) => StatusCode::UNAUTHORIZED,
+            Self::Door(_) => StatusCode::FORBIDDEN,
+        }
+    }
+
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unreadable(fault) => fault.code(),
+            Self::SessionUnknown => ErrorCode::SESSION_NOT_FOUND,
+            Self::ModernUnserved { .. } => ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+            Self::BatchUnknown
+            | Self::InitializeInBatch
+            | Self::IdInFlight
+            | Self::InitializedTwice => ErrorCode::INVALID_REQUEST,
+            _ => ErrorCode::SERVER_ERROR,
+        }
+    }
+
+    /// What a program can act on.
+    fn data(&self) -> Option<Vec<u8>> {
+        match self {
+            // The shape of UnsupportedProtocolVersionError (2026-07-28): a client of both eras
+            // reads `supported` and starts again with initialize.
+            Self::ModernUnserved { requested } => serde_json::to_vec(&serde_json::json!({
+                "supported": legacy_versions(),
+                "requested": requested,
+            }))
+            .ok(),
+            Self::Refused(_) => Some(br#"{"retry":"safe"}"#.to_vec()),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(Refusal::Start { retry_after, .. }) => Some(*retry_after),
+            Self::Refused(_) | Self::SessionsFull { .. } => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+}
+
+fn legacy_versions() -> Vec<&'static str> {
+    Version::ALL
+        .into_iter()
+        .filter(|version| version.era() == Era::Legacy)
+        .map(Version::as_str)
+        .collect()
+}
+
+/// The door's refusals, for the layers of `guard`.
+pub(super) fn door(_parts: &Parts, refusal: guard::Refusal) -> Response<Body> {
+    Fault::Door(refusal).into_response(None)
+}
+
+/// A lost call as the message its client gets. The status is gone by then, or was never the right
+/// place: an MCP client matches answers by id, and one that finds none waits for ever.
+pub(super) fn lost(id: &Id, loss: &Loss) -> Message {
+    let blame = match loss.blame {
+        Blame::Client => "client",
+        Blame::Child => "server",
+        Blame::Proxy => "proxy",
+    };
+    let retry = match loss.retry {
+        Retry::Safe => "safe",
+        Retry::Unsafe => "unsafe",
+        Retry::Useless => "useless",
+    };
+    let data = format!(r#"{{"blame":"{blame}","retry":"{retry}"}}"#);
+    mcp_wire::error_message(
+        Some(id),
+        ErrorCode::INTERNAL_ERROR,
+        &loss.sentence,
+        Some(data.as_bytes()),
+    )
+}
+
+/// A notification or an answer was taken: 202 without a body (Streamable HTTP, sending messages).
+pub(super) fn accepted() -> Response<Body> {
+    empty(StatusCode::ACCEPTED)
+}
+
+/// A session was ended as its client wished.
+pub(super) fn ended() -> Response<Body> {
+    empty(StatusCode::OK)
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A stream of events. Nothing between here and the client may keep events back.
+pub(super) fn event_stream(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, no-transform"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response
+}
+
+/// The answer to a call its client cancelled: a stream that ends without one, because the client
+/// expects none (2025-11-25, basic/utilities/cancellation).
+pub(super) fn silent_stream() -> Response<Body> {
+    event_stream(Body::empty())
+}
+
+/// An element of a batch that was refused, as its answer.
+pub(super) fn in_batch(id: Option<&Id>, fault: &Fault) -> Message {
+    mcp_wire::error_message(
+        id,
+        fault.code(),
+        &fault.to_string(),
+        fault.data().as_deref(),
+    )
+}
+
+/// A page for programs.
+pub(super) fn page(value: &serde_json::Value) -> Response<Body> {
+    with_type("application/json", format!("{value:#}\n"))
+}
+
+/// A page for people.
+pub(super) fn text(text: String) -> Response<Body> {
+    with_type("text/plain; charset=utf-8", text)
+}
+
+/// A page that tells a monitor to look elsewhere.
+pub(super) fn unready(value: &serde_json::Value) -> Response<Body> {
+    let mut response = page(value);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
+}
+
+fn with_type(kind: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

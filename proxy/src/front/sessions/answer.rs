@@ -1,0 +1,229 @@
+//! JSON or SSE (rule 7): what comes first decides.
+//!
+//! The answer first: plain JSON with its length, the cheapest thing there is. A notification or a
+//! question first, or ten seconds of silence: a stream, which a client can come back to.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::Response;
+use mcp_wire::{Kind, Message};
+
+use super::super::{body, rescue};
+use super::render::{self, Rendered};
+use super::stream::{self, EventStream};
+use super::{Sessions, sessionless::Transient};
+use crate::exchange::{Event, ExchangeId, Item, Tap};
+use crate::session::Session;
+
+/// Answers a POST that holds one request.
+pub(super) async fn one(
+    front: &Arc<Sessions>,
+    session: Arc<Session>,
+    tap: Tap,
+    exchange: ExchangeId,
+) -> Response<Body> {
+    let answering = Answering::new(front, session, tap, vec![exchange]);
+    answering.respond(Vec::new(), false).await
+}
+
+/// Answers a POST that holds a batch with requests in it. `ready` are answers that are known
+/// already, of elements that were refused.
+pub(super) async fn many(
+    front: &Arc<Sessions>,
+    session: Arc<Session>,
+    tap: Tap,
+    exchanges: Vec<ExchangeId>,
+    ready: Vec<Message>,
+) -> Response<Body> {
+    let answering = Answering::new(front, session, tap, exchanges);
+    answering.respond(ready, true).await
+}
+
+/// Answers `initialize`, and says whether the server accepted it.
+pub(super) async fn initialize(
+    front: &Arc<Sessions>,
+    session: &Arc<Session>,
+    tap: Tap,
+    exchange: ExchangeId,
+) -> (Response<Body>, bool) {
+    let mut answering = Answering::new(front, Arc::clone(session), tap, vec![exchange]);
+    match answering.first().await {
+        First::Answer(Some(message)) => {
+            let welcomed = message.kind() == Kind::Result;
+            (body::json(&[message], false), welcomed)
+        }
+        First::Answer(None) => (rescue::silent_stream(), false),
+        // The server speaks before it answers. Its answer comes on this stream, and the session's
+        // id has to be in the headers now.
+        First::Other(prelude) => (answering.stream(prelude), true),
+    }
+}
+
+/// Answers a request that belongs to no session. When its client leaves, the call is given up:
+/// without a session there is nothing to come back to.
+pub(super) async fn transient(
+    front: &Arc<Sessions>,
+    transient: Transient,
+    tap: Tap,
+    exchange: ExchangeId,
+) -> Response<Body> {
+    let session = transient.session();
+    let mut answering = Answering::new(front, session, tap, vec![exchange]);
+    answering.transient = Some(transient);
+    answering.respond(Vec::new(), false).await
+}
+
+/// What came first.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly always an answer, made once per request"
+)]
+enum First {
+    /// The answer; nothing for a cancelled call.
+    Answer(Option<Message>),
+    /// Something else, or silence.
+    Other(Vec<Message>),
+}
+
+/// A POST that is being answered. Where its client leaves before anything was written, the calls
+/// go on and a small task sees them to their end.
+struct Answering<'a> {
+    front: &'a Arc<Sessions>,
+    session: Arc<Session>,
+    /// Taken when the answer becomes a stream.
+    tap: Option<Tap>,
+    open: Vec<ExchangeId>,
+    transient: Option<Transient>,
+}
+
+impl<'a> Answering<'a> {
+    fn new(
+        front: &'a Arc<Sessions>,
+        session: Arc<Session>,
+        tap: Tap,
+        open: Vec<ExchangeId>,
+    ) -> Self {
+        Self {
+            front,
+            session,
+            tap: Some(tap),
+            open,
+            transient: None,
+        }
+    }
+
+    async fn respond(mut self, mut collected: Vec<Message>, array: bool) -> Response<Body> {
+        while !self.open.is_empty() {
+            match self.first().await {
+                First::Answer(message) => collected.extend(message),
+                First::Other(prelude) => {
+                    collected.extend(prelude);
+                    return self.stream(collected);
+                }
+            }
+        }
+        if collected.is_empty() {
+            rescue::silent_stream()
+        } else {
+            body::json(&collected, array)
+        }
+    }
+
+    /// Waits for the next event, or for the end of patience.
+    async fn first(&mut self) -> First {
+        let Some(tap) = &mut self.tap else {
+            return First::Answer(None);
+        };
+        let Ok(item) = tokio::time::timeout(self.front.settings.silence, tap.next()).await else {
+            return First::Other(Vec::new());
+        };
+        match item {
+            Some(Item::Event(tagged)) => {
+                let Rendered { message, done } = render::render(&self.session, tagged);
+                match done {
+                    Some(done) => {
+                        self.open.retain(|open| *open != done);
+                        First::Answer(message)
+                    }
+                    None => First::Other(message.into_iter().collect()),
+                }
+            }
+            Some(Item::Overflow) => {
+                let open = std::mem::take(&mut self.open);
+                let session = &self.session;
+                First::Other(
+                    open.into_iter()
+                        .filter_map(|exchange| render::overflow(session, exchange))
+                        .collect(),
+                )
+            }
+            None => {
+                self.open.clear();
+                First::Answer(None)
+            }
+        }
+    }
+
+    /// From here on the answer is a stream.
+    fn stream(mut self, prelude: Vec<Message>) -> Response<Body> {
+        let Some(tap) = self.tap.take() else {
+            return rescue::silent_stream();
+        };
+        let id = self
+            .session
+            .open_stream(tap.outlet(), std::mem::take(&mut self.open));
+        let stream = EventStream::new(
+            Arc::clone(&self.session),
+            id,
+            tap,
+            self.front.settings.keep_alive,
+        )
+        .primed()
+        .after(prelude)
+        .of(self.transient.take());
+        stream::response(stream)
+    }
+}
+
+impl Drop for Answering<'_> {
+    /// The client left before anything was written, so it has no event id to come back with.
+    /// Its calls are not cancelled (2025-03-26 to 2025-11-25: a disconnection should not be read
+    /// as that), but somebody has to see their end: the session's record may depend on it.
+    fn drop(&mut self) {
+        let Some(tap) = self.tap.take() else { return };
+        if self.open.is_empty() || self.transient.is_some() {
+            return;
+        }
+        tap.unattend();
+        let (session, open) = (Arc::clone(&self.session), std::mem::take(&mut self.open));
+        self.front.transient.fetch_add(1, Ordering::Relaxed);
+        let front = Arc::clone(self.front);
+        tokio::spawn(async move {
+            see_to_the_end(&session, tap, open).await;
+            front.transient.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Reads a stream whose client has left.
+async fn see_to_the_end(session: &Session, mut tap: Tap, mut open: Vec<ExchangeId>) {
+    while !open.is_empty() {
+        match tap.next().await {
+            Some(Item::Event(tagged)) => {
+                if let Event::Ask { ask, question } = &tagged.event {
+                    render::decline(session, *ask, question);
+                }
+                if let Some(done) = render::render(session, tagged).done {
+                    open.retain(|open| *open != done);
+                }
+            }
+            Some(Item::Overflow) | None => {
+                for exchange in open.drain(..) {
+                    let _told_nobody = render::overflow(session, exchange);
+                }
+            }
+        }
+    }
+}

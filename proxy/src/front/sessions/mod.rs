@@ -1,0 +1,150 @@
+//! The front of 2025-03-26, 2025-06-18 and 2025-11-25: sessions over Streamable HTTP.
+//!
+//! # Theory of operation
+//!
+//! A POST with a request becomes a [`Call`](crate::exchange::Call) with an outlet of its own. What
+//! comes first decides how it is answered: the answer, then as plain JSON; anything else, or long
+//! silence, then as an SSE stream. A stream has a number and its events too, so a client whose
+//! connection broke comes back with `Last-Event-ID` and misses nothing: what was written is in the
+//! session's ring, what was not is still in the outlet. Disconnecting is not cancelling in these
+//! eras: the call goes on.
+//!
+//! Files: `post.rs` takes messages in, `answer.rs` decides between JSON and SSE, `render.rs` turns
+//! events into the client's messages, `stream.rs` is the SSE body, `get.rs` and `delete.rs` are
+//! the other two verbs, `batch.rs` is 2025-03-26's, `sessionless.rs` is `--stateless`.
+
+mod answer;
+mod batch;
+mod delete;
+mod get;
+mod headers;
+mod post;
+mod render;
+mod sessionless;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{Method, Response};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Fault;
+use crate::exchange::{Principal, Refusal, Servers};
+use crate::session::{SessionLimits, Table};
+
+/// Everything the session eras need to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What a session may hold.
+    pub session: SessionLimits,
+    /// Sessions alive at once.
+    pub max_sessions: usize,
+    /// A session nobody uses is ended after this long.
+    pub session_idle: Duration,
+    /// From spawning a child until it answered `initialize`.
+    pub start: Duration,
+    /// A client's request.
+    pub request: Duration,
+    /// Silence after which an answer becomes a stream (rule 7).
+    pub silence: Duration,
+    /// Between two comments on a silent stream.
+    pub keep_alive: Duration,
+    /// The machine's name in session ids.
+    pub machine: Option<String>,
+    /// No session ids: `--stateless`.
+    pub stateless: bool,
+}
+
+/// The front of the session eras.
+pub struct Sessions {
+    servers: Arc<dyn Servers>,
+    table: Table,
+    settings: Settings,
+    draining: AtomicBool,
+    /// Calls of requests that belong to no session in the table.
+    transient: AtomicUsize,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions")
+            .field("sessions", &self.table.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// A front for clients of these servers.
+    #[must_use]
+    pub fn new(servers: Arc<dyn Servers>, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            servers,
+            table: Table::new(settings.max_sessions, settings.session_idle),
+            settings,
+            draining: AtomicBool::new(false),
+            transient: AtomicUsize::new(0),
+        })
+    }
+
+    /// Answers one request to the MCP endpoint whose body has arrived.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped when the client disconnects. A call that was sent goes on; see [`crate::exchange`].
+    pub async fn handle(
+        self: &Arc<Self>,
+        parts: &Parts,
+        principal: &Principal,
+        body: Bytes,
+    ) -> Response<Body> {
+        if self.draining.load(Ordering::Relaxed) && parts.method != Method::DELETE {
+            return Fault::Refused(Refusal::Draining).into_response(None);
+        }
+        let (headers, method) = (&parts.headers, &parts.method);
+        if *method == Method::POST {
+            self.post(headers, principal, body).await
+        } else if self.settings.stateless {
+            Fault::WrongMethod { allowed: "POST" }.into_response(None)
+        } else if *method == Method::GET {
+            self.get(headers, principal)
+                .unwrap_or_else(|fault| fault.into_response(None))
+        } else if *method == Method::DELETE {
+            self.delete(headers, principal)
+                .unwrap_or_else(|fault| fault.into_response(None))
+        } else {
+            Fault::WrongMethod {
+                allowed: "GET, POST, DELETE",
+            }
+            .into_response(None)
+        }
+    }
+
+    /// Ends the sessions nobody uses; called about once a second.
+    pub fn sweep(&self, now: Instant) {
+        self.table.sweep(now);
+    }
+
+    /// Refuses new work from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends every session: streams close and children stop.
+    pub fn end_all(&self) {
+        self.table.end_all();
+    }
+
+    /// Sessions alive, and calls in flight.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        (
+            self.table.len(),
+            self.table.in_flight() + self.transient.load(Ordering::Relaxed),
+        )
+    }
+}

@@ -1,0 +1,205 @@
+//! An SSE stream of a session: the body that writes events as they come, and numbers them.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Response;
+use bytes::{Bytes, BytesMut};
+use http_body::Frame;
+use mcp_wire::{Message, Version, sse};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::super::rescue;
+use super::render::{self, Rendered};
+use super::sessionless::Transient;
+use crate::exchange::{Item, Tap};
+use crate::session::{Session, StreamId};
+
+/// Events that are ready together are written together, up to about this much.
+const BATCH_BYTES: usize = 16 * 1024;
+
+/// How long a client should wait before it comes back to a stream that broke, in milliseconds (the
+/// SSE `retry` field). Short, because what it waits for is kept in memory.
+const RETRY_MS: u64 = 1000;
+
+/// The body of an SSE response.
+///
+/// When it is dropped the stream is detached, not cancelled: the session keeps its outlet and its
+/// events until the client comes back or the session ends.
+pub(super) struct EventStream {
+    session: Arc<Session>,
+    id: StreamId,
+    tap: Tap,
+    ready: VecDeque<Bytes>,
+    buffer: BytesMut,
+    keep_alive: Interval,
+    over: bool,
+    _transient: Option<Transient>,
+}
+
+/// The response that carries a stream.
+pub(super) fn response(stream: EventStream) -> Response<Body> {
+    rescue::event_stream(Body::new(stream))
+}
+
+impl EventStream {
+    /// The stream `id` of a session, from what `tap` yields next.
+    pub(super) fn new(session: Arc<Session>, id: StreamId, tap: Tap, keep_alive: Duration) -> Self {
+        let mut keep_alive = tokio::time::interval(keep_alive);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        keep_alive.reset();
+        Self {
+            session,
+            id,
+            tap,
+            ready: VecDeque::new(),
+            buffer: BytesMut::new(),
+            keep_alive,
+            over: false,
+            _transient: None,
+        }
+    }
+
+    /// Begins with the event that gives the client something to come back with before anything
+    /// was said. Only for clients that know it: older ones choke on an event without data
+    /// (2025-11-25, Streamable HTTP, sending messages).
+    pub(super) fn primed(mut self) -> Self {
+        if self
+            .session
+            .version()
+            .is_some_and(|version| version >= Version::V2025_11_25)
+        {
+            let sequence = self.session.record_event(self.id, None);
+            self.buffer
+                .extend_from_slice(&sse::priming(&self.event_id(sequence), Some(RETRY_MS)));
+        }
+        self
+    }
+
+    /// Continues with messages that were taken from the tap already.
+    pub(super) fn after(mut self, messages: Vec<Message>) -> Self {
+        for message in &messages {
+            self.write(message);
+        }
+        self.over =
+            self.id != StreamId::STANDING && self.session.open_exchanges(self.id).is_empty();
+        self
+    }
+
+    /// Writes again what the client has missed. `over`: nothing will follow.
+    pub(super) fn replaying(mut self, events: Vec<(u64, Bytes)>, over: bool) -> Self {
+        for (sequence, text) in events {
+            if let Ok(message) = Message::parse(text) {
+                let id = self.event_id(sequence);
+                self.write_as(&id, &message);
+            }
+        }
+        self.over = over;
+        self
+    }
+
+    /// Belongs to a request without a session, which ends with it.
+    pub(super) fn of(mut self, transient: Option<Transient>) -> Self {
+        self._transient = transient;
+        self
+    }
+
+    fn event_id(&self, sequence: u64) -> String {
+        format!("{}-{sequence}", self.id.0)
+    }
+
+    fn write(&mut self, message: &Message) {
+        let sequence = self.session.record_event(self.id, Some(message));
+        let id = self.event_id(sequence);
+        self.write_as(&id, message);
+    }
+
+    /// Small messages are gathered in the buffer; a big one goes out in its own pieces, after
+    /// what was gathered before it.
+    fn write_as(&mut self, id: &str, message: &Message) {
+        if message.len() <= BATCH_BYTES {
+            sse::write_event(Some(id), message, &mut self.buffer);
+        } else {
+            self.flush();
+            self.ready.extend(sse::event(Some(id), message));
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.buffer.is_empty() {
+            self.ready.push_back(self.buffer.split().freeze());
+        }
+    }
+
+    /// Takes what is there. True if more may come.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        while !self.over && self.ready.is_empty() && self.buffer.len() < BATCH_BYTES {
+            match self.tap.poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.over = true,
+                Poll::Ready(Some(Item::Event(tagged))) => {
+                    let Rendered { message, done } = render::render(&self.session, tagged);
+                    if let Some(message) = message {
+                        self.write(&message);
+                    }
+                    if let Some(done) = done {
+                        self.over = self.session.close_exchange(self.id, done);
+                    }
+                }
+                Poll::Ready(Some(Item::Overflow)) => {
+                    tracing::warn!(
+                        session = self.session.id().short(),
+                        "ended a stream that was not read fast enough"
+                    );
+                    for exchange in self.session.open_exchanges(self.id) {
+                        if let Some(message) = render::overflow(&self.session, exchange) {
+                            self.write(&message);
+                        }
+                        let _last = self.session.close_exchange(self.id, exchange);
+                    }
+                    self.over = true;
+                }
+            }
+        }
+    }
+}
+
+impl http_body::Body for EventStream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        if this.ready.is_empty() {
+            this.gather(cx);
+            this.flush();
+        }
+        if let Some(piece) = this.ready.pop_front() {
+            this.keep_alive.reset();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if this.over {
+            return Poll::Ready(None);
+        }
+        match this.keep_alive.poll_tick(cx) {
+            // A comment, which no client sees and every middle box does.
+            Poll::Ready(_) => {
+                this.session.touch();
+                Poll::Ready(Some(Ok(Frame::data(sse::comment()))))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over && self.ready.is_empty() && self.buffer.is_empty()
+    }
+}
