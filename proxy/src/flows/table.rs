@@ -94,7 +94,7 @@ async fn a_standing_stream_is_resumed_after_the_child_restarted() {
         panic!("the change arrives");
     };
     drop(tagged);
-    ring.push(0, 1, b"changed once");
+    ring.push(0, 1, bytes::Bytes::from_static(b"changed once"));
     // The connection breaks, and so does the child; its successor speaks into the same stream.
     drop(tap);
     first.dies();

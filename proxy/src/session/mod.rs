@@ -7,14 +7,18 @@
 //!
 //! It does not know HTTP, and how an event is written is the front's affair.
 
+mod calls;
 mod id;
 mod record;
 mod ring;
 mod state;
+mod streams;
 mod table;
 
+pub use calls::{Note, Origin};
 pub use id::SessionId;
 pub use record::Record;
 pub use ring::{Replay, Ring};
-pub use state::{Note, Origin, Session, SessionLimits, StreamId, Taken, Unresumable};
+pub use state::{Session, SessionLimits};
+pub use streams::{StreamId, Taken, Unresumable};
 pub use table::Table;
