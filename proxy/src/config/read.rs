@@ -243,12 +243,6 @@ fn limits(pick: &mut Picker<'_>, typed: &Typed) -> Limits {
              reach the server; raise the first or lower the second",
         );
     }
-    if limits.outlet_bytes < limits.max_line {
-        pick.notes.fault(
-            "--outlet-bytes is less than --max-line-size, so the longest answer could never reach \
-             a client; raise the first or lower the second",
-        );
-    }
     limits
 }
 

@@ -68,8 +68,7 @@ impl Event {
             Self::Done(Outcome::Lost(loss)) => loss.sentence.len(),
             Self::Done(Outcome::Cancelled) => 0,
         };
-        // The event itself and its place in the queue.
-        message + 128
+        message + size_of::<Tagged>()
     }
 }
 

@@ -8,10 +8,11 @@
 //! connection); because there is one queue and not one per exchange, the order in which the
 //! server spoke is the order in which the client hears.
 //!
-//! The bound is in bytes. When a push would break it the queue is emptied and the stream is over:
-//! its reader gets [`Item::Overflow`] and nothing else, because a gap in the middle of a living
-//! stream would be silent. A single event is always admitted into an empty queue, so the largest
-//! message the link accepts can pass whatever the budget is.
+//! The bound is in bytes. A push into a queue that has reached it empties the queue and ends the
+//! stream: its reader gets [`Item::Overflow`] and nothing else, because a gap in the middle of a
+//! living stream would be silent. The event that reaches the bound is still admitted, so the
+//! largest answer the link accepts passes behind a little progress, whatever the budget is. While
+//! nobody reads, the bound is a mebibyte at the most.
 //!
 //! A tap may be taken again: the newest holds the queue and older ones end. That is how a client
 //! that reconnects takes its stream over from a connection nobody noticed to be dead.
@@ -23,6 +24,10 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::{Event, ExchangeId, Tagged};
+
+/// What may wait for a client that is not there. It may never come back, and there may be as many
+/// of these as there are sessions.
+const UNATTENDED_BYTES: usize = 1 << 20;
 
 /// The pushing side of a stream. Clones push into the same queue.
 #[derive(Clone, Debug)]
@@ -40,7 +45,7 @@ pub struct Tap {
 pub enum Push {
     /// The event is in the queue.
     Taken,
-    /// The event broke the budget: the stream is over.
+    /// The queue was full: the stream is over.
     Overflow,
     /// The stream was over already.
     Closed,
@@ -81,7 +86,7 @@ enum Phase {
 }
 
 impl Outlet {
-    /// A stream that holds at most `budget` bytes that its client has not taken yet.
+    /// A stream that takes events until it holds `budget` bytes its client has not taken yet.
     #[must_use]
     pub fn new(budget: usize) -> (Self, Tap) {
         let state = Arc::new(Mutex::new(State {
@@ -108,7 +113,12 @@ impl Outlet {
                 return Push::Closed;
             }
             let weight = event.weight();
-            let push = if state.bytes + weight > state.budget && !state.queue.is_empty() {
+            let budget = if state.attended {
+                state.budget
+            } else {
+                state.budget.min(UNATTENDED_BYTES)
+            };
+            let push = if state.bytes >= budget && !state.queue.is_empty() {
                 state.queue = VecDeque::new();
                 state.bytes = 0;
                 state.phase = Phase::Overflowed;
@@ -163,6 +173,12 @@ impl Outlet {
             state: Arc::clone(&self.0),
             generation,
         }
+    }
+
+    /// Whether events were dropped that no reader was told of.
+    #[must_use]
+    pub fn has_overflowed(&self) -> bool {
+        self.0.lock().phase == Phase::Overflowed
     }
 
     /// Opens the stream again after an overflow, with an empty queue. The standing stream of a
@@ -277,7 +293,7 @@ mod tests {
 
     #[tokio::test]
     async fn over_budget_the_whole_stream_ends_and_says_so() {
-        let (outlet, mut tap) = Outlet::new(400);
+        let (outlet, mut tap) = Outlet::new(2 * note(1).weight());
         assert_eq!(outlet.push(ExchangeId(1), note(1)), Push::Taken);
         assert_eq!(outlet.push(ExchangeId(1), note(2)), Push::Taken);
         assert_eq!(outlet.push(ExchangeId(1), note(3)), Push::Overflow);
@@ -292,6 +308,25 @@ mod tests {
         assert_eq!(outlet.push(ExchangeId(1), note(1)), Push::Taken);
         assert_eq!(number(tap.next().await), Some(1));
         assert_eq!(outlet.push(ExchangeId(1), note(2)), Push::Taken);
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_passes_behind_a_little_progress() {
+        let (outlet, mut tap) = Outlet::new(note(1).weight() + 1);
+        assert_eq!(outlet.push(ExchangeId(1), note(1)), Push::Taken);
+        assert_eq!(outlet.push(ExchangeId(1), note(2)), Push::Taken);
+        assert_eq!(number(tap.next().await), Some(1));
+        assert_eq!(number(tap.next().await), Some(2));
+    }
+
+    #[tokio::test]
+    async fn less_waits_for_a_client_that_is_not_there() {
+        let (outlet, tap) = Outlet::new(usize::MAX);
+        drop(tap);
+        let pushes = (0..1_000_000)
+            .take_while(|n| outlet.push(ExchangeId(1), note(*n)) == Push::Taken)
+            .count();
+        assert!(pushes * note(1).weight() <= UNATTENDED_BYTES + note(1 << 30).weight());
     }
 
     #[tokio::test]

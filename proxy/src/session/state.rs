@@ -192,10 +192,21 @@ impl Session {
             .is_some_and(|seated| seated.server.answer(seated.feed, ask, reply))
     }
 
-    /// How many calls have not been answered.
+    /// How many calls wait for the server, or for a server. One that was answered and whose
+    /// client has not fetched the answer is not among them.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.state.lock().calls.len()
+        let state = self.state.lock();
+        let unsent = state
+            .calls
+            .values()
+            .filter(|origin| origin.handle.is_none())
+            .count();
+        unsent
+            + state
+                .seated
+                .as_ref()
+                .map_or(0, |seated| seated.server.in_flight(seated.feed))
     }
 
     /// The client was heard of.

@@ -153,15 +153,17 @@ impl Session {
         let entry = state.streams.get(&stream).ok_or(Unresumable::Unknown)?;
         match state.ring.after(stream.0, sequence) {
             Replay::Gap => Err(Unresumable::Gap),
-            Replay::Events(replay) => {
-                entry.outlet.reopen();
-                Ok(Taken {
-                    stream,
-                    tap: entry.outlet.tap(),
-                    replay,
-                    over: entry.open.is_empty() && stream != StreamId::STANDING,
-                })
+            // What the standing stream dropped while nobody read it is not in the ring: its
+            // client is given a new beginning. A call's stream says itself what it lost.
+            Replay::Events(_) if stream == StreamId::STANDING && entry.outlet.has_overflowed() => {
+                Err(Unresumable::Gap)
             }
+            Replay::Events(replay) => Ok(Taken {
+                stream,
+                tap: entry.outlet.tap(),
+                replay,
+                over: entry.open.is_empty() && stream != StreamId::STANDING,
+            }),
         }
     }
 }

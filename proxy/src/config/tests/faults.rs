@@ -176,11 +176,6 @@ fn faults_one_by_one() {
             &[],
             "--max-queued-size is less than --max-body-size",
         ),
-        (
-            "--outlet-bytes 1MiB node",
-            &[],
-            "--outlet-bytes is less than --max-line-size",
-        ),
     ] {
         let found = faults(line, vars);
         assert!(
