@@ -22,6 +22,7 @@ mod message;
 pub mod method;
 pub mod object;
 mod pieces;
+mod plain;
 mod scan;
 mod span;
 mod splice;

@@ -107,7 +107,7 @@ impl LineSplitter {
     fn wait(&mut self) {
         self.searched = self.buffered();
         // One byte more may be the CR of the line's end.
-        if self.dropping.is_none() && self.buffered() > self.limit + 1 {
+        if self.dropping.is_none() && self.buffered() > self.limit.saturating_add(1) {
             self.dropping = Some(Dropping::default());
         }
         if let Some(dropping) = &mut self.dropping {

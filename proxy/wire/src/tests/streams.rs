@@ -253,7 +253,7 @@ proptest! {
         for envelope in &envelopes {
             message(&envelope.text).write_line(&mut stream);
         }
-        let mut splitter = LineSplitter::new(usize::MAX - 1);
+        let mut splitter = LineSplitter::new(usize::MAX);
         let mut lines = Vec::new();
         for chunk in chunks(&stream, &lengths) {
             splitter.buffer().extend_from_slice(chunk);
