@@ -34,11 +34,14 @@ fn clippy() -> Result<()> {
     run::show(clippy.args(strict))
 }
 
+/// The documentation is for people who change the program, so it shows private items, and
+/// may link to them.
 fn documentation() -> Result<()> {
     let mut doc = cargo();
     doc.args(["doc", "--workspace", "--no-deps", "--locked"]);
     doc.arg("--document-private-items");
-    run::show(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    let strict = "-D warnings -A rustdoc::private-intra-doc-links";
+    run::show(doc.env("RUSTDOCFLAGS", strict))
 }
 
 /// Advisories are left out: their database is a git repository, which not every machine that
