@@ -6,45 +6,51 @@ use crate::run::{self, Result};
 use crate::toolchain::DENY;
 use crate::{absences, place};
 
-/// Checks formatting, lints, the absences, documentation, licences, bans and sources, the
-/// quickest first.
+type Check = fn() -> Result<()>;
+
+/// The quickest first.
+const CHECKS: [Check; 5] = [absences::check, format, clippy, documentation, dependencies];
+
+/// Runs every check, also after one that failed, so that one run tells everything.
 ///
 /// # Errors
-/// At the first check that fails.
+/// When any check failed; the sentences of all that did.
 pub(crate) fn run() -> Result<()> {
-    absences::check()?;
-    run::show(cargo().args(["fmt", "--all", "--check"]))?;
-    run::show(
-        cargo()
-            .args(["clippy", "--workspace", "--all-targets", "--locked"])
-            .args(["--", "-D", "warnings"]),
-    )?;
-    run::show(
-        cargo()
-            .args([
-                "doc",
-                "--workspace",
-                "--no-deps",
-                "--locked",
-                "--document-private-items",
-            ])
-            .env("RUSTDOCFLAGS", "-D warnings"),
-    )?;
-    // Advisories are left out: their database is a git repository, which not every machine
-    // that builds this project can reach. Those that matter are named in deny.toml.
-    let deny = DENY.program()?;
-    run::show(
-        Command::new(deny)
-            .args([
-                "--locked",
-                "--all-features",
-                "check",
-                "licenses",
-                "bans",
-                "sources",
-            ])
-            .current_dir(place::root()),
-    )
+    let failures: Vec<String> = CHECKS.iter().filter_map(|check| check().err()).collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(failures.join("\n"))
+}
+
+fn format() -> Result<()> {
+    run::show(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    let strict = ["--", "-D", "warnings"];
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--workspace", "--all-targets", "--locked"]);
+    run::show(clippy.args(strict))
+}
+
+/// The documentation is for people who change the program, so it shows private items, and
+/// may link to them.
+fn documentation() -> Result<()> {
+    let mut doc = cargo();
+    doc.args(["doc", "--workspace", "--no-deps", "--locked"]);
+    doc.arg("--document-private-items");
+    let strict = "-D warnings -A rustdoc::private-intra-doc-links";
+    run::show(doc.env("RUSTDOCFLAGS", strict))
+}
+
+/// Advisories are left out: their database is a git repository, which not every machine that
+/// builds this project can reach. Those that matter are named in deny.toml.
+fn dependencies() -> Result<()> {
+    let mut deny = Command::new(DENY.program()?);
+    deny.args(["--locked", "--all-features", "check"]);
+    deny.args(["licenses", "bans", "sources"]);
+    run::show(deny.current_dir(place::root()))
 }
 
 fn cargo() -> Command {
