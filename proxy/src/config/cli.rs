@@ -150,7 +150,7 @@ Examples:
 
 Durations are 500ms, 30s, 5m, 2h, or seconds. Sizes are 512KiB, 4MiB, or bytes.
 Every flag has a variable: --max-body-size is MCP_PROXY_MAX_BODY_SIZE, a switch is true or false.
-MCP_ENV_X=v gives the server X=v. docs/configuration.md has them all in one table.";
+MCP_ENV_X=v gives the server X=v. README.md has them all in one table.";
 
 /// Flags that no `MCP_PROXY_*` variable stands for: `-e` has `MCP_ENV_*`, help is for people, and
 /// `--auth-token` is refused (`MCP_PROXY_AUTH_TOKEN` is read, but not as that flag).
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_manual_and_the_example_file_name_every_flag_variable_and_default() {
-        let manual = include_str!("../../../docs/configuration.md");
+        let manual = include_str!("../../../README.md");
         let example = include_str!("../../../.env.example");
         for arg in command().get_arguments().filter(|arg| !arg.is_hide_set()) {
             let flag = arg.get_long().unwrap();
@@ -237,7 +237,7 @@ mod tests {
                         && (line.contains(&format!("`--{flag}`"))
                             || line.contains(&format!("`--{flag} ")))
                 })
-                .unwrap_or_else(|| panic!("--{flag} has no row in docs/configuration.md"));
+                .unwrap_or_else(|| panic!("--{flag} has no row in README.md"));
             let help = arg.get_help().unwrap().to_string();
             if let Some((_, rest)) = help.split_once("[default: ") {
                 let default = rest.split_once(']').unwrap().0;
