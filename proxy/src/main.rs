@@ -12,6 +12,7 @@ use mcp_proxy::config::env::{self, ProcessEnvironment};
 use mcp_proxy::config::{Config, Stop};
 use mcp_proxy::front::listener::Listener;
 use mcp_proxy::{assemble, observe};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,6 +24,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    // A child runs as the same user, and could otherwise read our environment, token included,
+    // from /proc. The mark is not inherited through exec.
+    let _kept_readable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let config = match Config::read(env::arguments(), &ProcessEnvironment) {
         Ok(config) => config,
         Err(Stop::Told(text)) => {

@@ -13,11 +13,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::back::legacy::Legacy;
 use crate::exchange::{Principal, Refusal, Seat, Seated, Server, Servers};
+use crate::link::EndReason;
 use crate::link::child::{Child, Command, Settings as LinkSettings, State, Status};
 
 /// How soon a client may try again after a server could not be started.
@@ -51,6 +52,9 @@ pub struct Settings {
     pub start: Duration,
 }
 
+/// The last start that failed: the number of the child, and why.
+type Failure = Arc<Mutex<Option<(u64, String)>>>;
+
 /// The children of one configured server.
 pub struct Pool {
     settings: Settings,
@@ -64,8 +68,8 @@ pub struct Pool {
     kept: Mutex<Vec<Arc<Legacy>>>,
     /// A child started ahead of its session (`--eager`).
     spare: Mutex<Option<Arc<Legacy>>>,
-    /// Why the last start failed; `None` after one that did not.
-    failure: Mutex<Option<String>>,
+    /// Why a start failed, and the number of that child; void once a later one was greeted.
+    failure: Failure,
     draining: AtomicBool,
 }
 
@@ -98,7 +102,7 @@ impl Pool {
             common: Mutex::default(),
             kept: Mutex::default(),
             spare: Mutex::default(),
-            failure: Mutex::default(),
+            failure: Arc::default(),
             draining: AtomicBool::new(false),
         })
     }
@@ -135,9 +139,7 @@ impl Pool {
         let feed = legacy.seat(seat.standing);
         if let Some(revival) = seat.revival {
             let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
-            let revived = legacy.revive(&revival, self.settings.start).await;
-            self.note(revived.as_ref().err());
-            revived?;
+            legacy.revive(&revival, self.settings.start).await?;
             unfinished.0 = None;
         }
         Ok(Seated {
@@ -156,9 +158,7 @@ impl Pool {
         let legacy = Legacy::common();
         self.start(&legacy)?;
         let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
-        let welcomed = legacy.welcome(self.settings.start).await;
-        self.note(welcomed.as_ref().err());
-        welcomed?;
+        legacy.welcome(self.settings.start).await?;
         unfinished.0 = None;
         *slot = Arc::downgrade(&legacy);
         let mut kept = self.kept.lock();
@@ -174,19 +174,20 @@ impl Pool {
             .map_err(|_| Refusal::Full {
                 cap: self.settings.max_children,
             })?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         let child = Child::start(
             &self.settings.command,
             &self.settings.link,
             legacy.inbound(),
         )
-        .map_err(|error| Refusal::Start {
-            sentence: error.to_string(),
-            retry_after: RETRY_AFTER_FAILED_START,
-        });
-        self.note(child.as_ref().err());
-        let child = child?;
+        .map_err(|error| {
+            *self.failure.lock() = Some((number, error.to_string()));
+            Refusal::Start {
+                sentence: error.to_string(),
+                retry_after: RETRY_AFTER_FAILED_START,
+            }
+        })?;
         legacy.connect(Box::new(child.clone()));
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.children.lock().insert(
             number,
             Running {
@@ -194,21 +195,23 @@ impl Pool {
                 child: child.clone(),
             },
         );
-        Self::watch(number, child, room);
-        Ok(())
-    }
-
-    fn watch(number: u64, child: Child, room: OwnedSemaphorePermit) {
-        // The task takes only the permit; the entry is forgotten by the next sweep.
         tracing::debug!(child = number, pid = child.status().pid, "started");
+        let (failure, legacy) = (Arc::clone(&self.failure), Arc::clone(legacy));
+        let ended = child.clone();
         tokio::spawn(async move {
-            child.stopped().await;
+            ended.stopped().await;
+            let mut failure = failure.lock();
+            if legacy.is_greeted() {
+                failure.take_if(|(failed, _)| *failed < number);
+            } else if let State::Ended(end) = ended.status().state
+                && end.reason != EndReason::Stopped
+            {
+                let sentence = format!("{} before it answered initialize", end.sentence());
+                *failure = Some((number, sentence));
+            }
             drop(room);
         });
-    }
-
-    fn note(&self, failure: Option<&Refusal>) {
-        *self.failure.lock() = failure.map(ToString::to_string);
+        Ok(())
     }
 
     /// Ends calls whose time is over and forgets children that have ended. Called about once a
@@ -233,7 +236,13 @@ impl Pool {
         if self.draining.load(Ordering::Relaxed) {
             return Some(Refusal::Draining.to_string());
         }
-        self.failure.lock().clone()
+        let (failed, sentence) = self.failure.lock().clone()?;
+        let children = self.children.lock();
+        let later = children
+            .range(failed + 1..)
+            .filter_map(|(_, running)| running.legacy.upgrade())
+            .any(|legacy| legacy.is_greeted());
+        (!later).then_some(sentence)
     }
 
     /// What every child is doing.

@@ -105,6 +105,28 @@ pub struct Loss {
     pub sentence: String,
 }
 
+impl Loss {
+    /// The client ended its session while calls were in progress.
+    #[must_use]
+    pub fn session_ended() -> Self {
+        Self {
+            blame: Blame::Client,
+            retry: Retry::Unsafe,
+            sentence: "the session ended while this request was in progress".to_owned(),
+        }
+    }
+
+    /// The proxy stops while calls are in progress.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        Self {
+            blame: Blame::Proxy,
+            retry: Retry::Unsafe,
+            sentence: "the proxy shut down while this request was in progress".to_owned(),
+        }
+    }
+}
+
 /// Whose doing a failure was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {

@@ -79,8 +79,10 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// Over budget, and the reader was not told yet.
-    Overflowed,
+    /// Over budget; `told` says whether a reader knows.
+    Overflowed {
+        told: bool,
+    },
     /// No further push; what is queued is still delivered.
     Closed,
 }
@@ -121,7 +123,7 @@ impl Outlet {
             let push = if state.bytes >= budget && !state.queue.is_empty() {
                 state.queue = VecDeque::new();
                 state.bytes = 0;
-                state.phase = Phase::Overflowed;
+                state.phase = Phase::Overflowed { told: false };
                 Push::Overflow
             } else {
                 state.bytes += weight;
@@ -175,10 +177,10 @@ impl Outlet {
         }
     }
 
-    /// Whether events were dropped that no reader was told of.
+    /// Whether events were dropped since the stream was opened.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
-        self.0.lock().phase == Phase::Overflowed
+        matches!(self.0.lock().phase, Phase::Overflowed { .. })
     }
 
     /// Opens the stream again after an overflow, with an empty queue. The standing stream of a
@@ -186,7 +188,7 @@ impl Outlet {
     /// stream before it.
     pub fn reopen(&self) {
         let mut state = self.0.lock();
-        if state.phase == Phase::Overflowed {
+        if matches!(state.phase, Phase::Overflowed { .. }) {
             state.phase = Phase::Open;
         }
     }
@@ -213,11 +215,11 @@ impl Tap {
             return Poll::Ready(Some(Item::Event(tagged)));
         }
         match state.phase {
-            Phase::Overflowed => {
-                state.phase = Phase::Closed;
+            Phase::Overflowed { told: false } => {
+                state.phase = Phase::Overflowed { told: true };
                 Poll::Ready(Some(Item::Overflow))
             }
-            Phase::Closed => Poll::Ready(None),
+            Phase::Overflowed { told: true } | Phase::Closed => Poll::Ready(None),
             Phase::Open => {
                 match &mut state.waker {
                     Some(waker) if waker.will_wake(cx.waker()) => {}
@@ -345,6 +347,19 @@ mod tests {
         assert_eq!(number(second.next().await), Some(2));
         drop(second);
         assert!(!outlet.is_attended());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_overflowed_under_its_reader_opens_again() {
+        let (outlet, mut tap) = Outlet::new(1);
+        outlet.push(ExchangeId(1), note(1));
+        outlet.push(ExchangeId(1), note(2));
+        assert!(matches!(tap.next().await, Some(Item::Overflow)));
+        assert!(tap.next().await.is_none());
+        outlet.reopen();
+        let mut tap = outlet.tap();
+        outlet.push(ExchangeId(1), note(3));
+        assert_eq!(number(tap.next().await), Some(3));
     }
 
     #[tokio::test]

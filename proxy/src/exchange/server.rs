@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mcp_wire::Message;
 
-use super::{AskId, Call, Outlet, Principal};
+use super::{AskId, Call, Loss, Outlet, Principal};
 
 /// Names an exchange inside a server; what a [`Handle`] holds.
 pub type Key = u64;
@@ -106,8 +106,8 @@ pub trait Server: Send + Sync + 'static {
     /// How many exchanges of this seat are in progress.
     fn in_flight(&self, feed: FeedId) -> usize;
 
-    /// Gives a seat up. Its exchanges end as lost; a server nobody else can use stops.
-    fn leave(&self, feed: FeedId);
+    /// Gives a seat up. Its exchanges end with this loss; a server nobody else can use stops.
+    fn leave(&self, feed: FeedId, loss: &Loss);
 
     /// Whether the server has ended, so that a new seat is needed.
     fn is_gone(&self) -> bool;

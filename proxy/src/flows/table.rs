@@ -6,7 +6,7 @@ use mcp_wire::Member;
 
 use super::stage::{FIRST, Stage, message, start, text, tools_call};
 use super::toys::{Connection, Reply, Stateless};
-use crate::exchange::{Item, Outlet};
+use crate::exchange::{Item, Loss, Outlet};
 use crate::session::{Replay, Ring};
 
 /// Enough for everything but the flows about too little.
@@ -303,7 +303,7 @@ async fn a_session_that_is_deleted_answers_the_calls_that_run() {
     }
     stage.asks("1", "elicitation/create");
     client.is_asked().await;
-    seated.server.leave(seated.feed);
+    seated.server.leave(seated.feed, &Loss::session_ended());
     for exchange in 1..=3 {
         assert!(
             client

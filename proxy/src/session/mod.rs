@@ -20,5 +20,5 @@ pub use id::SessionId;
 pub use record::Record;
 pub use ring::{Replay, Ring};
 pub use state::{Session, SessionLimits};
-pub use streams::{StreamId, Taken, Unresumable};
+pub use streams::{StreamId, Taken, Turn, Unresumable};
 pub use table::Table;

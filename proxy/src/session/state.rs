@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::calls::Origin;
 use super::streams::{Stream, StreamId};
 use super::{Record, Ring, SessionId};
-use crate::exchange::{AskId, ExchangeId, Outlet, Principal, Refusal, Seat, Seated, Servers};
+use crate::exchange::{AskId, ExchangeId, Loss, Outlet, Principal, Refusal, Seat, Seated, Servers};
 
 /// What a session may hold.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +178,7 @@ impl Session {
         let mut state = self.state.lock();
         if state.ended {
             drop(state);
-            seated.server.leave(seated.feed);
+            seated.server.leave(seated.feed, &Loss::session_ended());
             return Err(Refusal::Gone);
         }
         state.seated = Some(seated.clone());
@@ -236,8 +236,8 @@ impl Session {
         self.state.lock().ended
     }
 
-    /// Ends it: calls in flight are answered as lost, streams close, the seat is given up.
-    pub fn end(&self) {
+    /// Ends it: calls in flight are answered with this loss, streams close, the seat is given up.
+    pub fn end(&self, loss: &Loss) {
         let (seated, outlets) = {
             let mut state = self.state.lock();
             state.ended = true;
@@ -250,7 +250,7 @@ impl Session {
         };
         // Outside the lock: leaving pushes into outlets, whose readers come back to us.
         if let Some(seated) = seated {
-            seated.server.leave(seated.feed);
+            seated.server.leave(seated.feed, loss);
         }
         for outlet in outlets {
             outlet.close();

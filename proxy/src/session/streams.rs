@@ -1,14 +1,22 @@
 //! The streams of a session: numbered, so that a client can come back to one.
+//!
+//! Taking an event from an outlet and recording it has to be one step to whoever resumes the
+//! stream meanwhile, or the event would be in neither the ring nor the queue. That is what a
+//! stream's [`Turn`] is for: its reader holds it for the step, [`Session::resume`] while it looks
+//! at the one and takes the other.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mcp_wire::Message;
+use parking_lot::Mutex;
 
 use super::state::State;
 use super::{Replay, Session};
-use crate::exchange::{ExchangeId, Outlet, Tap};
+use crate::exchange::{ExchangeId, Handle, Outlet, Tap};
 
 /// Streams of one session that wait for their client to come back. A client opens one per call
-/// it makes; the oldest waiting stream is given up first.
+/// it makes. Those that are over are given up first, the oldest before the others.
 const MAX_WAITING_STREAMS: usize = 64;
 
 /// A stream of a session: 0 is the standing one (GET), the others are answers to a POST.
@@ -20,10 +28,14 @@ impl StreamId {
     pub const STANDING: Self = Self(0);
 }
 
-/// A stream that was opened as SSE and is not over.
+/// Held by whoever moves events of one stream. Taken before any other lock.
+pub type Turn = Arc<Mutex<()>>;
+
+/// A stream that was opened as SSE.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) outlet: Outlet,
+    turn: Turn,
     pub(super) sequence: u64,
     /// Exchanges that have not ended.
     pub(super) open: Vec<ExchangeId>,
@@ -57,28 +69,29 @@ impl Session {
     #[must_use]
     pub fn open_stream(&self, outlet: Outlet, open: Vec<ExchangeId>) -> StreamId {
         let mut state = self.state.lock();
-        if state.streams.len() >= MAX_WAITING_STREAMS {
-            let oldest = state
-                .streams
-                .iter()
-                .filter(|(_, stream)| !stream.outlet.is_attended())
-                .map(|(id, _)| *id)
-                .min();
-            if let Some(oldest) = oldest {
-                state.forget(oldest);
-            }
-        }
+        let given_up = if state.streams.len() < MAX_WAITING_STREAMS {
+            Vec::new()
+        } else {
+            state.forget_one()
+        };
         let id = StreamId(state.next_stream);
         state.next_stream += 1;
-        state.streams.insert(
-            id,
-            Stream {
-                outlet,
-                sequence: 0,
-                open,
-            },
-        );
+        state.streams.insert(id, Stream::new(outlet, open));
+        drop(state);
+        for handle in given_up {
+            handle.cancel(None);
+        }
         id
+    }
+
+    /// What a reader of this stream holds while it takes and records events.
+    #[must_use]
+    pub fn turn(&self, stream: StreamId) -> Turn {
+        let state = self.state.lock();
+        state
+            .streams
+            .get(&stream)
+            .map_or_else(Turn::default, |stream| Arc::clone(&stream.turn))
     }
 
     /// Numbers an event of a stream and keeps what is needed to write it again.
@@ -126,20 +139,20 @@ impl Session {
             .map_or_else(Vec::new, |stream| stream.open.clone())
     }
 
-    /// Takes the standing stream for a GET that names no event. `None` while another connection
-    /// reads it: a second GET must not take events from the first.
+    /// Takes the standing stream from its beginning. `None` while another connection reads it: a
+    /// second GET must not take events from the first, unless its client has `proven` by an event
+    /// id that it is the same.
     #[must_use]
-    pub fn take_standing(&self) -> Option<Tap> {
+    pub fn take_standing(&self, proven: bool) -> Option<Tap> {
         let mut state = self.state.lock();
-        if state.ended || self.standing.is_attended() {
+        if state.ended || (self.standing.is_attended() && !proven) {
             return None;
         }
         self.standing.reopen();
-        state.streams.entry(StreamId::STANDING).or_insert(Stream {
-            outlet: self.standing.clone(),
-            sequence: 0,
-            open: Vec::new(),
-        });
+        state
+            .streams
+            .entry(StreamId::STANDING)
+            .or_insert_with(|| Stream::new(self.standing.clone(), Vec::new()));
         Some(self.standing.tap())
     }
 
@@ -149,6 +162,8 @@ impl Session {
     ///
     /// [`Unresumable`] says what is missing.
     pub fn resume(&self, stream: StreamId, sequence: u64) -> Result<Taken, Unresumable> {
+        let turn = self.turn(stream);
+        let _turn = turn.lock();
         let state = self.state.lock();
         let entry = state.streams.get(&stream).ok_or(Unresumable::Unknown)?;
         match state.ring.after(stream.0, sequence) {
@@ -168,18 +183,39 @@ impl Session {
     }
 }
 
+impl Stream {
+    fn new(outlet: Outlet, open: Vec<ExchangeId>) -> Self {
+        Self {
+            outlet,
+            turn: Turn::default(),
+            sequence: 0,
+            open,
+        }
+    }
+}
+
 impl State {
-    /// Gives up a stream its client has not come back to, with what was in flight on it.
-    fn forget(&mut self, stream: StreamId) {
-        let Some(gone) = self.streams.remove(&stream) else {
-            return;
+    /// Gives up one stream its client has not come back to; returns the calls that were still in
+    /// progress on it.
+    fn forget_one(&mut self) -> Vec<Handle> {
+        let least = self
+            .streams
+            .iter()
+            .filter(|(id, stream)| **id != StreamId::STANDING && !stream.outlet.is_attended())
+            .min_by_key(|(id, stream)| (!stream.open.is_empty(), **id))
+            .map(|(id, _)| *id);
+        let Some((id, gone)) = least.and_then(|id| self.streams.remove_entry(&id)) else {
+            return Vec::new();
         };
         gone.outlet.close();
-        self.ring.forget(stream.0);
+        self.ring.forget(id.0);
+        let mut handles = Vec::new();
         for exchange in gone.open {
             if let Some(origin) = self.calls.remove(&exchange) {
                 self.ids.remove(&origin.id);
+                handles.extend(origin.handle);
             }
         }
+        handles
     }
 }

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use super::{Session, SessionId};
-use crate::exchange::Principal;
+use crate::exchange::{Loss, Principal};
 
 /// All living sessions of one server.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Table {
             evicted
         };
         if let Some(evicted) = evicted {
-            evicted.end();
+            evicted.end(&Loss::session_ended());
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Table {
     pub fn end(&self, id: &SessionId) -> bool {
         let session = self.sessions.write().remove(id);
         session.is_some_and(|session| {
-            session.end();
+            session.end(&Loss::session_ended());
             true
         })
     }
@@ -98,11 +98,11 @@ impl Table {
         }
     }
 
-    /// Ends all of them.
+    /// Ends all of them, because the proxy stops.
     pub fn end_all(&self) {
         let sessions = std::mem::take(&mut *self.sessions.write());
         for session in sessions.into_values() {
-            session.end();
+            session.end(&Loss::shutting_down());
         }
     }
 

@@ -24,6 +24,9 @@ const LEVELS: [&str; 8] = [
     "emergency",
 ];
 
+/// Resources one client of a common server may be subscribed to.
+const MAX_SUBSCRIPTIONS: usize = 1024;
+
 /// How a common server greeted the proxy.
 #[derive(Default)]
 pub(super) struct Welcome {
@@ -97,6 +100,14 @@ impl Machine {
                 let uri = Bytes::copy_from_slice(message.member(Member::Uri)?);
                 let feed = self.feeds.get_mut(&feed)?;
                 if !feed.uris.contains(&uri) {
+                    if feed.uris.len() >= MAX_SUBSCRIPTIONS {
+                        return Some(Outcome::Error(mcp_wire::error_message(
+                            message.id().as_ref(),
+                            ErrorCode::INTERNAL_ERROR,
+                            "this session has too many subscriptions",
+                            None,
+                        )));
+                    }
                     feed.uris.push(uri);
                 }
                 None

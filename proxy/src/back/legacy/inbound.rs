@@ -29,6 +29,7 @@ impl Machine {
             return;
         };
         let result = message.kind() == Kind::Result;
+        self.greeted |= result && call.handshake;
         if result
             && call.task
             && let Some(token) = call.token.clone()

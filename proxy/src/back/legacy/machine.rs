@@ -41,7 +41,9 @@ pub(super) struct Machine {
     pub(super) calls: BTreeMap<Key, InFlight>,
     pub(super) asks: HashMap<AskId, Asked>,
     pub(super) tasks: VecDeque<TaskToken>,
-    /// Set once: why nothing can be sent any more.
+    /// The server has accepted an `initialize`.
+    pub(super) greeted: bool,
+    /// Nothing can be sent any more.
     pub(super) gone: bool,
 }
 
@@ -99,6 +101,7 @@ impl Machine {
             calls: BTreeMap::new(),
             asks: HashMap::new(),
             tasks: VecDeque::new(),
+            greeted: false,
             gone: false,
         }
     }
@@ -303,7 +306,7 @@ impl Machine {
     }
 
     /// A client gives its seat up. True if nobody is left for whom this server was started.
-    pub(super) fn leave(&mut self, feed: FeedId, link: &dyn Link) -> bool {
+    pub(super) fn leave(&mut self, feed: FeedId, loss: &Loss, link: &dyn Link) -> bool {
         let keys: Vec<Key> = self
             .calls
             .iter()
@@ -315,11 +318,7 @@ impl Machine {
                 if self.common.is_some() {
                     send_cancel(key, None, link);
                 }
-                call.done(Outcome::Lost(Loss {
-                    blame: Blame::Client,
-                    retry: Retry::Unsafe,
-                    sentence: "the session ended while this request was in progress".to_owned(),
-                }));
+                call.done(Outcome::Lost(loss.clone()));
             }
         }
         self.asks.retain(|_, asked| asked.feed != feed);

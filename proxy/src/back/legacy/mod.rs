@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::machine::Machine;
-use crate::exchange::{AskId, Call, FeedId, Key, Outlet, Refusal, Server};
+use crate::exchange::{AskId, Call, FeedId, Key, Loss, Outlet, Refusal, Server};
 use crate::link::{End, Inbound, Link, SendError};
 
 /// One running legacy server.
@@ -91,6 +91,12 @@ impl Legacy {
         self.machine.lock().expire(now, self);
     }
 
+    /// Whether the server has answered an `initialize`: it was started with success.
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.machine.lock().greeted
+    }
+
     /// Stops the server, whoever sits at it.
     pub fn stop(&self) {
         if let Some(link) = self.link.get() {
@@ -139,8 +145,8 @@ impl Server for Legacy {
         self.machine.lock().in_flight(feed)
     }
 
-    fn leave(&self, feed: FeedId) {
-        let last = self.machine.lock().leave(feed, self);
+    fn leave(&self, feed: FeedId, loss: &Loss) {
+        let last = self.machine.lock().leave(feed, loss, self);
         if last {
             self.stop();
         }

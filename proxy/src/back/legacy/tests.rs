@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Legacy;
-use crate::exchange::{Outlet, Seated};
+use crate::exchange::{Loss, Outlet, Seated};
 use crate::flows::stage::{Stage, message, start, text, tools_call};
 use crate::flows::toys::Connection;
 
@@ -151,7 +151,7 @@ async fn a_subscription_ends_with_its_last_client() {
     stage.hears_nothing();
     stage.says(update);
     assert_eq!(b.reads().await, update);
-    bt.server.leave(bt.feed);
+    bt.server.leave(bt.feed, &Loss::session_ended());
     stage.hears_of("resources/unsubscribe");
 }
 

@@ -4,18 +4,21 @@
 //! question first, or ten seconds of silence: a stream, which a client can come back to.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Response;
 use mcp_wire::{Kind, Message};
 
-use super::super::{body, rescue};
+use super::super::{Fault, body, rescue};
 use super::render::{self, Rendered};
 use super::stream::{self, EventStream};
 use super::{Sessions, sessionless::Transient};
-use crate::exchange::{Event, ExchangeId, Item, Tap};
+use crate::exchange::{Event, ExchangeId, Item, Outcome, Refusal, Tagged, Tap};
 use crate::session::Session;
+
+/// How soon a client may send `initialize` again to a server that did not survive it.
+const RETRY_START: Duration = Duration::from_secs(2);
 
 /// Answers a POST that holds one request.
 pub(super) async fn one(
@@ -42,14 +45,31 @@ pub(super) async fn many(
 }
 
 /// Answers `initialize`, and says whether the server accepted it.
+///
+/// # Errors
+///
+/// The server came to nothing before it answered: nothing was begun, and the client may try again.
 pub(super) async fn initialize(
     front: &Arc<Sessions>,
     session: &Arc<Session>,
-    tap: Tap,
+    mut tap: Tap,
     exchange: ExchangeId,
-) -> (Response<Body>, bool) {
+) -> Result<(Response<Body>, bool), Fault> {
+    let first = match tokio::time::timeout(front.settings.silence, tap.next()).await {
+        Ok(Some(Item::Event(Tagged {
+            event: Event::Done(Outcome::Lost(loss)),
+            ..
+        }))) => {
+            return Err(Fault::Refused(Refusal::Start {
+                sentence: loss.sentence,
+                retry_after: RETRY_START,
+            }));
+        }
+        Ok(item) => Some(item),
+        Err(_) => None,
+    };
     let mut answering = Answering::new(front, Arc::clone(session), tap, vec![exchange]);
-    match answering.first().await {
+    Ok(match answering.judge(first) {
         First::Answer(Some(message)) => {
             let welcomed = message.kind() == Kind::Result;
             (body::json(&[message], false), welcomed)
@@ -58,7 +78,7 @@ pub(super) async fn initialize(
         // The server speaks before it answers. Its answer comes on this stream, and the session's
         // id has to be in the headers now.
         First::Other(prelude) => (answering.stream(prelude), true),
-    }
+    })
 }
 
 /// Answers a request that belongs to no session. When its client leaves, the call is given up:
@@ -136,7 +156,13 @@ impl<'a> Answering<'a> {
         let Some(tap) = &mut self.tap else {
             return First::Answer(None);
         };
-        let Ok(item) = tokio::time::timeout(self.front.settings.silence, tap.next()).await else {
+        let item = tokio::time::timeout(self.front.settings.silence, tap.next()).await;
+        self.judge(item.ok())
+    }
+
+    /// What the next event means for the kind of answer; without one there was silence.
+    fn judge(&mut self, item: Option<Option<Item>>) -> First {
+        let Some(item) = item else {
             return First::Other(Vec::new());
         };
         match item {
@@ -145,6 +171,11 @@ impl<'a> Answering<'a> {
                 match done {
                     Some(done) => {
                         self.open.retain(|open| *open != done);
+                        if self.session.is_ended() {
+                            // A client that ends its session has often closed its own reader;
+                            // the Python SDK fails on a JSON answer then, and not on a stream.
+                            return First::Other(message.into_iter().collect());
+                        }
                         First::Answer(message)
                     }
                     None => First::Other(message.into_iter().collect()),
@@ -198,12 +229,7 @@ impl Drop for Answering<'_> {
         }
         tap.unattend();
         let (session, open) = (Arc::clone(&self.session), std::mem::take(&mut self.open));
-        self.front.transient.fetch_add(1, Ordering::Relaxed);
-        let front = Arc::clone(self.front);
-        tokio::spawn(async move {
-            see_to_the_end(&session, tap, open).await;
-            front.transient.fetch_sub(1, Ordering::Relaxed);
-        });
+        tokio::spawn(async move { see_to_the_end(&session, tap, open).await });
     }
 }
 

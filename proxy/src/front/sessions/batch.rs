@@ -18,6 +18,7 @@ impl Sessions {
         principal: &Principal,
         messages: Vec<Result<Message, ParseError>>,
     ) -> Result<Response<Body>, Fault> {
+        self.take_work()?;
         if self.settings.stateless {
             return Err(Fault::BatchUnknown);
         }

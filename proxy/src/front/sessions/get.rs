@@ -18,6 +18,7 @@ impl Sessions {
         headers: &HeaderMap,
         principal: &Principal,
     ) -> Result<Response<Body>, Fault> {
+        self.take_work()?;
         headers::check_get(headers)?;
         match headers::version(headers) {
             // 2026-07-28 has no GET.
@@ -29,7 +30,7 @@ impl Sessions {
         let keep_alive = self.settings.keep_alive;
         let stream = match headers::last_event_id(headers).transpose()? {
             None => {
-                let tap = session.take_standing().ok_or(Fault::StreamTaken)?;
+                let tap = session.take_standing(false).ok_or(Fault::StreamTaken)?;
                 EventStream::new(Arc::clone(&session), StreamId::STANDING, tap, keep_alive).primed()
             }
             // A stream is taken up from whoever reads it: this client proves by the event id that
@@ -42,7 +43,7 @@ impl Sessions {
                 // The end of the broken stream was visible; what the session says from now on
                 // starts afresh. A call's stream cannot: its answer may be what is gone.
                 Err(Unresumable::Gap) if StreamId(number) == StreamId::STANDING => {
-                    let tap = session.take_standing().ok_or(Fault::StreamTaken)?;
+                    let tap = session.take_standing(true).ok_or(Fault::SessionUnknown)?;
                     EventStream::new(Arc::clone(&session), StreamId::STANDING, tap, keep_alive)
                         .primed()
                 }

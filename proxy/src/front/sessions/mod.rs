@@ -102,9 +102,6 @@ impl Sessions {
         principal: &Principal,
         body: Bytes,
     ) -> Response<Body> {
-        if self.draining.load(Ordering::Relaxed) && parts.method != Method::DELETE {
-            return Fault::Refused(Refusal::Draining).into_response(None);
-        }
         let (headers, method) = (&parts.headers, &parts.method);
         if *method == Method::POST {
             self.post(headers, principal, body).await
@@ -127,6 +124,15 @@ impl Sessions {
     /// Ends the sessions nobody uses; called about once a second.
     pub fn sweep(&self, now: Instant) {
         self.table.sweep(now);
+    }
+
+    /// New work is refused while the proxy stops. Answers and cancellations are not new work: the
+    /// calls that are to end may wait for them.
+    fn take_work(&self) -> Result<(), Fault> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Refusal::Draining.into());
+        }
+        Ok(())
     }
 
     /// Refuses new work from now on.

@@ -49,6 +49,9 @@ impl Sessions {
         principal: &Principal,
         message: Message,
     ) -> Result<Response<HttpBody>, Fault> {
+        if message.kind() == Kind::Request {
+            self.take_work()?;
+        }
         check_era(headers, &message)?;
         let initialize =
             message.kind() == Kind::Request && message.method() == Some(method::INITIALIZE);
@@ -117,7 +120,7 @@ impl Sessions {
             deadline: Instant::now() + self.settings.start,
         };
         session.started(exchange, Handle::call(&seated, call)?);
-        let (mut response, welcomed) = answer::initialize(self, &session, tap, exchange).await;
+        let (mut response, welcomed) = answer::initialize(self, &session, tap, exchange).await?;
         if welcomed {
             opening.session = None;
             if let Ok(value) = HeaderValue::from_str(session.id().as_str()) {

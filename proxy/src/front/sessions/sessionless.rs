@@ -11,7 +11,7 @@ use mcp_wire::{Kind, Message};
 
 use super::super::{Fault, rescue};
 use super::{Sessions, answer};
-use crate::exchange::{Outlet, Principal};
+use crate::exchange::{Loss, Outlet, Principal};
 use crate::session::{Session, SessionId};
 
 impl Sessions {
@@ -58,7 +58,7 @@ impl Transient {
 
 impl Drop for Transient {
     fn drop(&mut self) {
-        self.session.end();
+        self.session.end(&Loss::session_ended());
         self.front.transient.fetch_sub(1, Ordering::Relaxed);
     }
 }

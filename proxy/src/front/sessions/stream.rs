@@ -18,7 +18,7 @@ use super::super::rescue;
 use super::render::{self, Rendered};
 use super::sessionless::Transient;
 use crate::exchange::{Item, Tap};
-use crate::session::{Session, StreamId};
+use crate::session::{Session, StreamId, Turn};
 
 /// Events that are ready together are written together, up to about this much.
 const BATCH_BYTES: usize = 16 * 1024;
@@ -34,6 +34,7 @@ const RETRY_MS: u64 = 1000;
 pub(super) struct EventStream {
     session: Arc<Session>,
     id: StreamId,
+    turn: Turn,
     tap: Tap,
     ready: VecDeque<Bytes>,
     buffer: BytesMut,
@@ -54,6 +55,7 @@ impl EventStream {
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         keep_alive.reset();
         Self {
+            turn: session.turn(id),
             session,
             id,
             tap,
@@ -136,8 +138,10 @@ impl EventStream {
         }
     }
 
-    /// Takes what is there. True if more may come.
+    /// Takes what is there.
     fn gather(&mut self, cx: &mut Context<'_>) {
+        let turn = Turn::clone(&self.turn);
+        let _turn = turn.lock();
         while !self.over && self.ready.is_empty() && self.buffer.len() < BATCH_BYTES {
             match self.tap.poll_next(cx) {
                 Poll::Pending => return,
