@@ -1,8 +1,11 @@
 //! The whole program over real sockets: the real binary, the real toy, one file a story.
 
 mod answer;
+mod batch;
+mod bytes;
 mod cancel;
 mod client;
+mod crossing;
 mod life;
 mod proxy;
 mod questions;

@@ -1,6 +1,15 @@
 //! The program under test, started as a person starts it, and found by what it prints.
 
-use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -26,6 +35,8 @@ pub(super) struct Proxy {
 #[derive(Default)]
 struct Said {
     lines: Mutex<Vec<String>>,
+    /// Nothing more will come.
+    over: AtomicBool,
     news: Notify,
 }
 
@@ -54,6 +65,8 @@ impl Proxy {
                 heard.lines.lock().push(line);
                 heard.news.notify_waiters();
             }
+            heard.over.store(true, Ordering::Release);
+            heard.news.notify_waiters();
         });
         let mut proxy = Self {
             child,
@@ -74,12 +87,15 @@ impl Proxy {
                 let news = self.said.news.notified();
                 tokio::pin!(news);
                 news.as_mut().enable();
+                // Looked at before the lines, so that a last line is not missed.
+                let over = self.said.over.load(Ordering::Acquire);
                 let found = {
                     let lines = self.said.lines.lock();
                     lines.iter().find(|line| line.contains(text)).cloned()
                 };
                 match found {
                     Some(line) => return line,
+                    None if over => panic!("it ended without saying it:\n{}", self.said()),
                     None => news.await,
                 }
             }
