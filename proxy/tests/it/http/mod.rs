@@ -5,6 +5,8 @@ mod batch;
 mod bytes;
 mod cancel;
 mod client;
+mod common;
+mod crash;
 mod crossing;
 mod life;
 mod proxy;
