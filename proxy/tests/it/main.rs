@@ -7,5 +7,6 @@
     reason = "helpers of tests say what they expect by failing, as tests do"
 )]
 
+mod http;
 mod link;
 mod toy;

@@ -1,0 +1,15 @@
+//! The whole program over real sockets: the real binary, the real toy, one file a story.
+
+mod answer;
+mod batch;
+mod bytes;
+mod cancel;
+mod client;
+mod common;
+mod crash;
+mod crossing;
+mod life;
+mod proxy;
+mod questions;
+mod resume;
+mod session;
