@@ -50,7 +50,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         let mut fuzz = Command::new(&program);
         fuzz.args(["run", target, "--target-dir"])
             .arg(place::target().join("fuzz"))
-            .args(["--", &format!("-max_total_time={}", asked.seconds)])
+            .args(["--", "-dict=fuzz/mcp.dict"])
+            .arg(format!("-max_total_time={}", asked.seconds))
             .current_dir(place::root())
             .env("RUSTUP_TOOLCHAIN", "nightly");
         run::show(&mut fuzz)?;

@@ -3,16 +3,21 @@
 //! Details go to `target/test-logs/GROUP.log`; the end of the log of a group that failed is
 //! shown.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::place;
 use crate::run::{self, Log, Result};
 use crate::tally::Tally;
+use crate::toolchain::NEXTEST;
 use crate::{clients, conformance};
 
 /// A clean build of the whole workspace and its tests, on a small machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
+
+/// `cargo nextest --version` answers at once.
+const ASK_LIMIT: Duration = Duration::from_secs(60);
 
 /// How much of a failed group's log is shown.
 const TAIL_LINES: usize = 60;
@@ -122,12 +127,10 @@ fn nextest(filter: &str, log: &Log) -> Result<Tally> {
     if !run::logged(&mut toy, log, BUILD_LIMIT)?.success() {
         return Err("the toy does not build".to_owned());
     }
-    let mut nextest = cargo(&["nextest", "run"]);
+    let mut nextest = build_here(Command::new(nextest_program()?), &["nextest", "run"]);
     nextest.args(["--workspace", "--no-fail-fast", "--color=never"]);
     nextest.args(["--filterset", filter]);
-    let status = run::logged(&mut nextest, log, BUILD_LIMIT).map_err(|sentence| {
-        format!("{sentence} (cargo-nextest is needed: cargo install cargo-nextest)")
-    })?;
+    let status = run::logged(&mut nextest, log, BUILD_LIMIT)?;
     let tally = counted(&log.read()?);
     if !status.success() && tally.failed.is_empty() {
         return Err(format!("cargo nextest run failed ({status})"));
@@ -157,8 +160,23 @@ fn doc(log: &Log) -> Result<Tally> {
     Ok(tally)
 }
 
+/// `cargo` where it has nextest already, otherwise a `cargo-nextest` built for this project.
+fn nextest_program() -> Result<PathBuf> {
+    let asked = run::read(
+        Command::new("cargo").args(["nextest", "--version"]),
+        ASK_LIMIT,
+    );
+    match asked {
+        Ok(_) => Ok("cargo".into()),
+        Err(_) => NEXTEST.program(),
+    }
+}
+
 fn cargo(verbs: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
+    build_here(Command::new("cargo"), verbs)
+}
+
+fn build_here(mut command: Command, verbs: &[&str]) -> Command {
     command
         .args(verbs)
         .arg("--locked")
