@@ -298,6 +298,10 @@ impl Servers for Pool {
             })
         })
     }
+
+    fn greeted(&self, failure: Option<&Refusal>) {
+        self.note(failure);
+    }
 }
 
 /// Stops a child whose greeting did not come to its end.

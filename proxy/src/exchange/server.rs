@@ -38,6 +38,10 @@ pub trait Servers: Send + Sync + 'static {
         &'a self,
         seat: Seat,
     ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>>;
+
+    /// How a client's own `initialize` went at the server of its new seat: the last step of a
+    /// start, and the only one that just the front sees.
+    fn greeted(&self, failure: Option<&Refusal>);
 }
 
 /// What a client needs of a server before its first call.

@@ -14,7 +14,7 @@ use super::super::{body, rescue};
 use super::render::{self, Rendered};
 use super::stream::{self, EventStream};
 use super::{Sessions, sessionless::Transient};
-use crate::exchange::{Event, ExchangeId, Item, Tap};
+use crate::exchange::{Blame, Event, ExchangeId, Item, Loss, Tap};
 use crate::session::Session;
 
 /// Answers a POST that holds one request.
@@ -42,23 +42,29 @@ pub(super) async fn many(
 }
 
 /// Answers `initialize`, and says whether the server accepted it.
+///
+/// # Errors
+///
+/// The server was lost before it answered, so it has not started: while nothing was sent yet that
+/// can still be a status (rule 6).
 pub(super) async fn initialize(
     front: &Arc<Sessions>,
     session: &Arc<Session>,
     tap: Tap,
     exchange: ExchangeId,
-) -> (Response<Body>, bool) {
+) -> Result<(Response<Body>, bool), Loss> {
     let mut answering = Answering::new(front, Arc::clone(session), tap, vec![exchange]);
-    match answering.first().await {
-        First::Answer(Some(message)) => {
+    Ok(match answering.first().await {
+        First::Answer(_, Some(loss)) if loss.blame == Blame::Child => return Err(loss),
+        First::Answer(Some(message), _) => {
             let welcomed = message.kind() == Kind::Result;
             (body::json(&[message], false), welcomed)
         }
-        First::Answer(None) => (rescue::silent_stream(), false),
+        First::Answer(None, _) => (rescue::silent_stream(), false),
         // The server speaks before it answers. Its answer comes on this stream, and the session's
         // id has to be in the headers now.
         First::Other(prelude) => (answering.stream(prelude), true),
-    }
+    })
 }
 
 /// Answers a request that belongs to no session. When its client leaves, the call is given up:
@@ -81,8 +87,8 @@ pub(super) async fn transient(
     reason = "nearly always an answer, made once per request"
 )]
 enum First {
-    /// The answer; nothing for a cancelled call.
-    Answer(Option<Message>),
+    /// The answer; nothing for a cancelled call. With it, why it is not the server's own.
+    Answer(Option<Message>, Option<Loss>),
     /// Something else, or silence.
     Other(Vec<Message>),
 }
@@ -117,7 +123,7 @@ impl<'a> Answering<'a> {
     async fn respond(mut self, mut collected: Vec<Message>, array: bool) -> Response<Body> {
         while !self.open.is_empty() {
             match self.first().await {
-                First::Answer(message) => collected.extend(message),
+                First::Answer(message, _) => collected.extend(message),
                 First::Other(prelude) => {
                     collected.extend(prelude);
                     return self.stream(collected);
@@ -134,18 +140,22 @@ impl<'a> Answering<'a> {
     /// Waits for the next event, or for the end of patience.
     async fn first(&mut self) -> First {
         let Some(tap) = &mut self.tap else {
-            return First::Answer(None);
+            return First::Answer(None, None);
         };
         let Ok(item) = tokio::time::timeout(self.front.settings.silence, tap.next()).await else {
             return First::Other(Vec::new());
         };
         match item {
             Some(Item::Event(tagged)) => {
-                let Rendered { message, done } = render::render(&self.session, tagged);
+                let Rendered {
+                    message,
+                    done,
+                    loss,
+                } = render::render(&self.session, tagged);
                 match done {
                     Some(done) => {
                         self.open.retain(|open| *open != done);
-                        First::Answer(message)
+                        First::Answer(message, loss)
                     }
                     None => First::Other(message.into_iter().collect()),
                 }
@@ -161,7 +171,7 @@ impl<'a> Answering<'a> {
             }
             None => {
                 self.open.clear();
-                First::Answer(None)
+                First::Answer(None, None)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A POST: one message in, and for a request an answer out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::http::{HeaderMap, HeaderValue, Response};
@@ -17,6 +18,9 @@ use crate::session::{Note, Session, SessionId};
 /// Messages one body may hold (2025-03-26 batches). A client that has more to say sends more
 /// bodies.
 pub(super) const MAX_BATCH: usize = 100;
+
+/// How soon a client may say `initialize` again after its server was lost over it.
+const RETRY_AFTER_FAILED_START: Duration = Duration::from_secs(2);
 
 impl Sessions {
     pub(super) async fn post(
@@ -117,8 +121,18 @@ impl Sessions {
             deadline: Instant::now() + self.settings.start,
         };
         session.started(exchange, Handle::call(&seated, call)?);
-        let (mut response, welcomed) = answer::initialize(self, &session, tap, exchange).await;
+        let (mut response, welcomed) = answer::initialize(self, &session, tap, exchange)
+            .await
+            .map_err(|loss| {
+                let refusal = Refusal::Start {
+                    sentence: loss.sentence,
+                    retry_after: RETRY_AFTER_FAILED_START,
+                };
+                self.servers.greeted(Some(&refusal));
+                refusal
+            })?;
         if welcomed {
+            self.servers.greeted(None);
             opening.session = None;
             if let Ok(value) = HeaderValue::from_str(session.id().as_str()) {
                 response

@@ -12,6 +12,8 @@ pub(super) struct Rendered {
     pub(super) message: Option<Message>,
     /// The exchange this ends.
     pub(super) done: Option<ExchangeId>,
+    /// Why no answer of the server's own came, where `message` had to say so in its place.
+    pub(super) loss: Option<Loss>,
 }
 
 /// Puts the client's own id back and writes down what an answer means for the session.
@@ -27,11 +29,19 @@ pub(super) fn render(session: &Session, tagged: Tagged) -> Rendered {
         } => Rendered {
             message: Some(message),
             done: None,
+            loss: None,
         },
-        Event::Done(outcome) => Rendered {
-            message: answer(session, exchange, outcome),
-            done: Some(exchange),
-        },
+        Event::Done(outcome) => {
+            let loss = match &outcome {
+                Outcome::Lost(loss) => Some(loss.clone()),
+                _ => None,
+            };
+            Rendered {
+                message: answer(session, exchange, outcome),
+                done: Some(exchange),
+                loss,
+            }
+        }
     }
 }
 

@@ -143,7 +143,7 @@ impl EventStream {
                 Poll::Pending => return,
                 Poll::Ready(None) => self.over = true,
                 Poll::Ready(Some(Item::Event(tagged))) => {
-                    let Rendered { message, done } = render::render(&self.session, tagged);
+                    let Rendered { message, done, .. } = render::render(&self.session, tagged);
                     if let Some(message) = message {
                         self.write(&message);
                     }
