@@ -15,7 +15,10 @@ async fn a_call_is_told_how_its_child_died() {
     let session = Session::open(&proxy.client(), LATEST).await;
     for (arguments, how) in [
         (json!({ "code": 7 }), "the server exited with status 7"),
-        (json!({ "signal": 9 }), "the server was killed by signal 9 (SIGKILL"),
+        (
+            json!({ "signal": 9 }),
+            "the server was killed by signal 9 (SIGKILL",
+        ),
     ] {
         let answer = session
             .post(call("x", "crash", arguments))
