@@ -1,6 +1,7 @@
 //! The whole program over real sockets: the real binary, the real toy, one file a story.
 
 mod answer;
+mod bad_input;
 mod batch;
 mod bytes;
 mod cancel;
@@ -8,8 +9,10 @@ mod client;
 mod common;
 mod crash;
 mod crossing;
+mod door;
 mod life;
 mod proxy;
 mod questions;
 mod resume;
 mod session;
+mod stopping;
