@@ -75,7 +75,7 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
             request: config.times.request,
             silence: config.times.silence,
             keep_alive: config.times.keep_alive,
-            machine: None,
+            machine: config.machine.clone(),
             stateless: config.stateless,
         },
     );

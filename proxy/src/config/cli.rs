@@ -157,7 +157,7 @@ MCP_ENV_X=v gives the server X=v. README.md has them all in one table.";
 const WITHOUT_VARIABLE: [&str; 4] = ["env", "auth-token", "help", "version"];
 
 /// Variables that are read beside those of the flags.
-const OTHER_VARIABLES: [&str; 2] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG"];
+const OTHER_VARIABLES: [&str; 3] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG", "MCP_PROXY_MACHINE"];
 
 /// clap's description of the flags.
 pub(super) fn command() -> clap::Command {

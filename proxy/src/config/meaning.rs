@@ -23,6 +23,9 @@ pub struct Config {
     pub stateless: bool,
     /// The child is started at once rather than for the first request.
     pub eager: bool,
+    /// This machine's name among several that share an address; session ids begin with it, so
+    /// that whoever routes requests knows where a session lives (rule 10).
+    pub machine: Option<String>,
     /// Who may come in.
     pub door: Door,
     /// How much of anything there may be.

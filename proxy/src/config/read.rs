@@ -83,6 +83,7 @@ impl Config {
         );
         let stateless = pick.switch("stateless", typed.stateless);
         let eager = pick.switch("eager", typed.eager);
+        let machine_name = machine_name(&mut pick);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
         let times = times(&mut pick, &typed);
@@ -99,6 +100,7 @@ impl Config {
             child_mode,
             stateless,
             eager,
+            machine: machine_name,
             door,
             limits,
             times,
@@ -106,6 +108,23 @@ impl Config {
             warnings,
         })
     }
+}
+
+/// The longest name a machine may have: that of a DNS label.
+const LONGEST_MACHINE_NAME: usize = 63;
+
+/// A name stands in a header and before a dot, and routes requests: it is kept plain.
+fn machine_name(pick: &mut Picker<'_>) -> Option<String> {
+    let picked = pick.variable("MCP_PROXY_MACHINE")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if picked.text.len() > LONGEST_MACHINE_NAME || !picked.text.bytes().all(plain) {
+        pick.notes.fault(format!(
+            "{}: a machine's name is up to {LONGEST_MACHINE_NAME} letters, digits, `-` and `_`",
+            picked.source
+        ));
+        return None;
+    }
+    Some(picked.text)
 }
 
 /// The words after the program's name. One that is not UTF-8 could only be passed on damaged.

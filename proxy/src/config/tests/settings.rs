@@ -22,6 +22,7 @@ fn nothing_but_a_command_means_the_defaults() {
     assert_eq!(config.server.launch.env, [("PATH".into(), "/bin".into())]);
     assert_eq!(config.child_mode, ChildMode::Session);
     assert!(!config.stateless && !config.eager);
+    assert_eq!(config.machine, None);
     assert!(matches!(config.door.tokens, TokenPolicy::Open));
     assert!(config.door.allow_hosts.is_empty() && config.door.allow_origins.is_empty());
     assert_eq!(
@@ -223,4 +224,18 @@ fn the_example_file_changes_nothing_but_the_package() {
         format!("{:?}", good("", &all)),
         format!("{:?}", good("", &[*package]))
     );
+}
+
+#[test]
+fn a_machine_has_a_name_that_can_stand_in_a_header() {
+    let named = good("node", &[("MCP_PROXY_MACHINE", "e286_de-4")]);
+    assert_eq!(named.machine.as_deref(), Some("e286_de-4"));
+    let long = "x".repeat(64);
+    for wrong in ["a.b", "a b", "http://a", long.as_str()] {
+        let fault = read("node", &[("MCP_PROXY_MACHINE", wrong)]).unwrap_err();
+        assert!(
+            format!("{fault:?}").contains("MCP_PROXY_MACHINE"),
+            "{wrong}"
+        );
+    }
 }
