@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::time::Instant;
 
 use crate::config::{ChildMode, Config, Listen};
 use crate::front::pages::About;
-use crate::front::router::{App, router};
+use crate::front::router::{App, Entrance, entrance};
 use crate::front::sessions::{self, Sessions};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, banner};
@@ -19,7 +18,7 @@ use crate::session::SessionLimits;
 #[derive(Debug)]
 pub struct Proxy {
     /// What the listener serves.
-    pub app: Router,
+    pub app: Entrance,
     /// The front of the session eras.
     pub sessions: Arc<Sessions>,
     /// The children.
@@ -96,7 +95,7 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         ..config.listen.clone()
     };
     Proxy {
-        app: router(app, &listen, &config.door),
+        app: entrance(app, &listen, &config.door),
         sessions,
         pool,
         banner: banner(&BannerFacts {

@@ -11,6 +11,7 @@
 )]
 
 mod absences;
+mod bench;
 mod clients;
 mod conformance;
 mod fetch;
@@ -33,6 +34,8 @@ Usage: cargo xtask VERB
   test [GROUP...]               every test, or the named groups
   conformance [--release]       the official suite against the proxy and our legacy child
   clients [--release]           the official clients through the proxy to real servers
+  bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
+  bench wire                    the benchmarks of the byte path
   fuzz [TARGET] [--seconds N]   fuzz targets on the nightly toolchain (60 seconds each)
   fetch                         what the tests need, ahead of time
 
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         ["test", groups @ ..] => test::run(groups),
         ["conformance", rest @ ..] => proxy::Profile::read(rest).and_then(conformance::show),
         ["clients", rest @ ..] => proxy::Profile::read(rest).and_then(clients::show),
+        ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["fetch"] => fetch::everything(),
         _ => {

@@ -79,7 +79,7 @@ impl Profile {
 
 /// A proxy that listens. Dropping it stops it, and it stops its child.
 pub(crate) struct Proxy {
-    _running: Running,
+    running: Running,
     /// The address of its MCP endpoint.
     pub(crate) url: String,
 }
@@ -113,10 +113,7 @@ impl Proxy {
             }
         });
         match address.recv_timeout(LISTEN_LIMIT) {
-            Ok(url) => Ok(Self {
-                _running: running,
-                url,
-            }),
+            Ok(url) => Ok(Self { running, url }),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 let words = run::tail(&log.read()?, 10);
                 Err(format!("mcp-proxy ended before it listened:\n{words}"))
@@ -125,6 +122,13 @@ impl Proxy {
                 "mcp-proxy named no address within {LISTEN_LIMIT:?}"
             )),
         }
+    }
+}
+
+impl Proxy {
+    /// The process that listens, for as long as this lives.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.pid()
     }
 }
 

@@ -87,6 +87,11 @@ impl Running {
         Ok(Self { child, name })
     }
 
+    /// Its process id, which stays its own until it is waited for.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The standard error stream, when it was piped and not taken yet.
     pub(crate) fn stderr(&mut self) -> Option<std::process::ChildStderr> {
         self.child.stderr.take()

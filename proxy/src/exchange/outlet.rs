@@ -126,6 +126,11 @@ impl Outlet {
                 state.phase = Phase::Overflowed { told: false };
                 Push::Overflow
             } else {
+                if state.queue.capacity() == 0 {
+                    // Most streams carry one event, the answer. Left to itself the queue would
+                    // begin with room for four, which is more than an allocator keeps at hand.
+                    state.queue.reserve_exact(1);
+                }
                 state.bytes += weight;
                 state.queue.push_back(Tagged { exchange, event });
                 Push::Taken

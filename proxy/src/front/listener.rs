@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, watch};
 
+use super::router::Entrance;
 use crate::config::Listen;
 
 /// How long a client may take to send its headers. Bare `axum::serve` has no such limit, and a
@@ -85,7 +84,7 @@ impl Listener {
     /// # Cancel safety
     ///
     /// Dropping it closes the listener at once; connections end with the runtime.
-    pub async fn serve(self, app: Router, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, app: Entrance, mut stop: watch::Receiver<bool>) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -102,8 +101,7 @@ impl Listener {
             let Some((stream, place)) = stream else {
                 continue;
             };
-            let service = TowerToHyperService::new(app.clone());
-            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            let connection = builder.serve_connection(TokioIo::new(stream), app.clone());
             let connection = graceful.watch(connection.into_owned());
             tokio::spawn(async move {
                 // A connection that breaks is its client's affair; what it carried has its own end.

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version};
 
@@ -210,8 +209,8 @@ fn legacy_versions() -> Vec<&'static str> {
         .collect()
 }
 
-/// The door's refusals, for the layers of `guard`.
-pub(super) fn door(_parts: &Parts, refusal: guard::Refusal) -> Response<Body> {
+/// The refusals of `guard`.
+pub(super) fn door(refusal: guard::Refusal) -> Response<Body> {
     Fault::Door(refusal).into_response(None)
 }
 

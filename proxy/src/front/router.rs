@@ -1,22 +1,28 @@
 //! The paths, and what every request goes through before it gets there.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{Response, header};
-use axum::routing::{any, get};
+use axum::http::request::Parts;
+use axum::http::{Request, Response, header};
+use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 
 use super::pages;
 use super::sessions::Sessions;
 use super::{Fault, rescue};
 use crate::config::{Door, Listen};
 use crate::exchange::Principal;
-use crate::guard;
+use crate::guard::Guard;
 use crate::pool::Pool;
 
 /// How long a client may take to send a body after its headers.
@@ -35,11 +41,35 @@ pub struct App {
     pub max_body: usize,
 }
 
-/// The whole application: paths inside, the door around them.
-pub fn router(app: App, listen: &Listen, door: &Door) -> Router {
-    let paths = Router::new()
-        .route("/mcp", any(mcp))
-        .route("/mcp/", any(mcp))
+/// The whole application, as a connection is served by it: the guard first, then the paths. Cheap
+/// to clone.
+///
+/// The MCP endpoint is told from the pages by comparing its path, before any router: every layer
+/// of a router boxes what passes through it, and there would be more of that in a call than of
+/// everything else the proxy does for it.
+#[derive(Clone)]
+pub struct Entrance(Arc<Inside>);
+
+struct Inside {
+    guard: Guard,
+    sessions: Arc<Sessions>,
+    max_body: usize,
+    pages: TowerToHyperService<Router>,
+}
+
+impl fmt::Debug for Entrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entrance")
+            .field("guard", &self.0.guard)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way in to this application, through this door.
+#[must_use]
+pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
+    let (sessions, max_body) = (Arc::clone(&app.sessions), app.max_body);
+    let pages = Router::new()
         .route("/", get(pages::index))
         .route("/health", get(pages::live))
         .route("/health/live", get(pages::live))
@@ -48,33 +78,68 @@ pub fn router(app: App, listen: &Listen, door: &Door) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(only_get)
         .with_state(app);
-    guard::enclose(paths, listen, door, rescue::door)
+    Entrance(Arc::new(Inside {
+        guard: Guard::new(listen, door),
+        sessions,
+        max_body,
+        pages: TowerToHyperService::new(pages),
+    }))
 }
 
-async fn mcp(State(app): State<App>, request: Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let anonymous = Principal::anonymous();
-    let principal = parts.extensions.get::<Principal>().unwrap_or(&anonymous);
-    let announced: Option<usize> = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = if announced.is_some_and(|length| length > app.max_body) {
-        // Refused before a byte of it is read.
-        Err(Fault::TooLarge {
-            limit: app.max_body,
-        })
-    } else {
-        read(body, app.max_body).await
-    };
-    match body {
-        Ok(body) => app.sessions.handle(&parts, principal, body).await,
-        Err(fault) => fault.into_response(None),
+impl<B> Service<Request<B>> for Entrance
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        match self.0.guard.admit(&head) {
+            Err(refusal) => Box::pin(ready(Ok(rescue::door(refusal)))),
+            Ok(principal) if matches!(head.uri.path(), "/mcp" | "/mcp/") => {
+                Box::pin(mcp(Arc::clone(&self.0), head, principal, body))
+            }
+            Ok(_) => Box::pin(self.0.pages.call(Request::from_parts(head, body))),
+        }
     }
 }
 
+async fn mcp<B>(
+    inside: Arc<Inside>,
+    head: Parts,
+    principal: Principal,
+    body: B,
+) -> Result<Response<Body>, Infallible>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let limit = inside.max_body;
+    let announced: Option<usize> = head
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let body = if announced.is_some_and(|length| length > limit) {
+        // Refused before a byte of it is read.
+        Err(Fault::TooLarge { limit })
+    } else {
+        read(body, limit).await
+    };
+    Ok(match body {
+        Ok(body) => inside.sessions.handle(&head, &principal, body).await,
+        Err(fault) => fault.into_response(None),
+    })
+}
+
 /// The whole body, bounded in bytes and in time.
-async fn read(body: Body, limit: usize) -> Result<Bytes, Fault> {
+async fn read<B>(body: B, limit: usize) -> Result<Bytes, Fault>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     let whole = Limited::new(body, limit).collect();
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),

@@ -27,6 +27,9 @@ const SEVERAL: &str = r#"Bearer realm="mcp-proxy", error="invalid_request", erro
 #[derive(Clone, Debug)]
 pub struct Auth {
     token: Option<Secret>,
+    /// The two there are, made once.
+    anonymous: Principal,
+    holder: Principal,
 }
 
 impl Auth {
@@ -35,6 +38,8 @@ impl Auth {
     pub fn new(door: &Door) -> Self {
         Self {
             token: door.tokens.secret().cloned(),
+            anonymous: Principal::anonymous(),
+            holder: Principal::named("token"),
         }
     }
 
@@ -49,10 +54,10 @@ impl Auth {
     /// [`Refusal::Unauthorized`] with the challenge to send.
     pub fn check(&self, head: &Parts) -> Result<Principal, Refusal> {
         let Some(token) = &self.token else {
-            return Ok(Principal::anonymous());
+            return Ok(self.anonymous.clone());
         };
         if is_public(head.uri.path()) || is_preflight(head) {
-            return Ok(Principal::anonymous());
+            return Ok(self.anonymous.clone());
         }
         let mut headers = head.headers.get_all(AUTHORIZATION).iter();
         let presented = headers.next().and_then(|value| bearer(value.as_bytes()));
@@ -63,7 +68,7 @@ impl Auth {
             });
         }
         match presented {
-            Some(presented) if token.matches(presented) => Ok(Principal::named("token")),
+            Some(presented) if token.matches(presented) => Ok(self.holder.clone()),
             Some(_) => Err(Refusal::Unauthorized {
                 challenge: WRONG,
                 sentence: "the bearer token is not the one of this server; its owner finds it in \

@@ -1,12 +1,5 @@
 //! Why a request was not let in, without saying how HTTP puts that.
 
-use axum::http::request::Parts;
-use axum::response::Response;
-
-/// Writes the response for a refusal. `front` implements it: statuses are written there and nowhere
-/// else (absence 7), and it sees the request's head so that it can choose a body the client reads.
-pub type Rescue = fn(&Parts, Refusal) -> Response;
-
 /// Why a request was not let in.
 ///
 /// Values sent by the client are escaped and cut before they come here, so a refusal can be logged

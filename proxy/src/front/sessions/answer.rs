@@ -28,7 +28,7 @@ pub(super) async fn one(
     exchange: ExchangeId,
 ) -> Response<Body> {
     let answering = Answering::new(front, session, tap, vec![exchange]);
-    answering.respond(Vec::new(), false).await
+    answering.respond_one().await
 }
 
 /// Answers a POST that holds a batch with requests in it. `ready` are answers that are known
@@ -41,7 +41,7 @@ pub(super) async fn many(
     ready: Vec<Message>,
 ) -> Response<Body> {
     let answering = Answering::new(front, session, tap, exchanges);
-    answering.respond(ready, true).await
+    answering.respond_all(ready).await
 }
 
 /// Answers `initialize`, and says whether the server accepted it.
@@ -92,7 +92,7 @@ pub(super) async fn transient(
     let session = transient.session();
     let mut answering = Answering::new(front, session, tap, vec![exchange]);
     answering.transient = Some(transient);
-    answering.respond(Vec::new(), false).await
+    answering.respond_one().await
 }
 
 /// What came first.
@@ -134,7 +134,15 @@ impl<'a> Answering<'a> {
         }
     }
 
-    async fn respond(mut self, mut collected: Vec<Message>, array: bool) -> Response<Body> {
+    async fn respond_one(mut self) -> Response<Body> {
+        match self.first().await {
+            First::Answer(Some(message)) => body::json(&[message], false),
+            First::Answer(None) => rescue::silent_stream(),
+            First::Other(prelude) => self.stream(prelude),
+        }
+    }
+
+    async fn respond_all(mut self, mut collected: Vec<Message>) -> Response<Body> {
         while !self.open.is_empty() {
             match self.first().await {
                 First::Answer(message) => collected.extend(message),
@@ -147,7 +155,7 @@ impl<'a> Answering<'a> {
         if collected.is_empty() {
             rescue::silent_stream()
         } else {
-            body::json(&collected, array)
+            body::json(&collected, true)
         }
     }
 

@@ -52,6 +52,10 @@ pub(super) fn version(headers: &HeaderMap) -> Claim {
     }
 }
 
+/// How the official SDKs spell what a POST must accept. Nearly every request says it like this, and
+/// comparing it once costs a tenth of reading it.
+const USUAL_ACCEPT: &str = "application/json, text/event-stream";
+
 /// A POST carries JSON and its client can take JSON and SSE (2025-03-26 and later, Streamable
 /// HTTP, sending messages).
 ///
@@ -63,7 +67,11 @@ pub(super) fn check_post(headers: &HeaderMap) -> Result<(), Fault> {
     if !json {
         return Err(Fault::NotJson);
     }
-    if accepts(headers, "application", "json") && accepts(headers, "text", "event-stream") {
+    let usual = headers
+        .get(header::ACCEPT)
+        .is_some_and(|value| value == USUAL_ACCEPT);
+    if usual || accepts(headers, "application", "json") && accepts(headers, "text", "event-stream")
+    {
         Ok(())
     } else {
         Err(Fault::NotAcceptable {
