@@ -1,5 +1,7 @@
 //! The server asks: during a call on that call's stream, otherwise on the standing one.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     proxy::Proxy,
     session::{LATEST, Session, VERSIONS},
 };
+use crate::toy::within;
 
 /// Kind as the toy knows it, method, the client's result.
 fn kinds() -> [(&'static str, &'static str, Value); 5] {
@@ -122,8 +125,15 @@ async fn an_error_is_an_answer() {
 async fn a_question_before_any_call_waits_for_the_standing_stream() {
     let proxy = Proxy::start(&[], &["--ask-first"]).await;
     let session = Session::open(&proxy.client(), LATEST).await;
-    // The answer to this comes after the question was written, so the question is there by now.
-    assert_eq!(session.call("count", json!({})).await, "1");
+    // Two lines: the answer to initialize, and the question. A call in flight would get it, and
+    // there is none.
+    let client = proxy.client();
+    within("the question was written", async {
+        while client.status().await["children"][0]["lines_read"].as_u64() < Some(2) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     let mut standing = session.listen().await;
     let question = standing.message().await;
     assert_eq!(question["method"], "roots/list");
