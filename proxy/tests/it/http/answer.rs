@@ -72,9 +72,9 @@ async fn a_stream_begins_with_something_to_come_back_with_where_clients_know_it(
 
 #[tokio::test]
 async fn silence_makes_it_a_stream_too() {
-    let proxy = Proxy::start(&["--silence", "50ms", "--keep-alive", "1s"], &[]).await;
+    let proxy = Proxy::start(&["--silence", "500ms", "--keep-alive", "1s"], &[]).await;
     let session = Session::open(&proxy.client(), LATEST).await;
-    let reply = session.start("sleep", json!({ "ms": 1_500 })).await;
+    let reply = session.start("sleep", json!({ "ms": 2_500 })).await;
     let mut stream = reply.stream();
     assert!(stream.event().await.unwrap().data.is_empty());
     let answer = stream.message().await;

@@ -223,7 +223,7 @@ async fn an_id_in_flight_is_not_used_twice() {
     let proxy = Proxy::start(&["--silence", "20ms"], &[]).await;
     let session = Session::open(&proxy.client(), LATEST).await;
     let sleeping = session
-        .post(call("x", "sleep", json!({ "ms": 400 })))
+        .post(call("x", "sleep", json!({ "ms": 1_500 })))
         .await
         .stream();
     session
@@ -235,7 +235,7 @@ async fn an_id_in_flight_is_not_used_twice() {
     let answer = session
         .post(call("x", "count", json!({})))
         .await
-        .json()
+        .answer()
         .await;
     assert_eq!(
         text(&answer),

@@ -15,7 +15,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use mcp_wire::sse::{Event, EventSplitter, Part};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::{net::TcpSocket, task::JoinHandle};
 
 use crate::toy::within;
 
@@ -27,6 +27,8 @@ const MAX_EVENT: usize = 64 * 1024 * 1024;
 pub(super) struct Client {
     pub(super) address: SocketAddr,
     headers: Vec<(String, String)>,
+    /// How much the kernel takes in for us before we read, in bytes; its own choice otherwise.
+    receive_buffer: Option<u32>,
 }
 
 impl Client {
@@ -35,6 +37,7 @@ impl Client {
         Self {
             address,
             headers: Vec::new(),
+            receive_buffer: None,
         }
         .with("Host", &address.to_string())
         .with("Content-Type", "application/json")
@@ -57,6 +60,13 @@ impl Client {
         other
     }
 
+    /// The same with little room for what it has not read.
+    pub(super) fn with_receive_buffer(&self, bytes: u32) -> Self {
+        let mut other = self.clone();
+        other.receive_buffer = Some(bytes);
+        other
+    }
+
     /// Sends one message to `/mcp`.
     pub(super) async fn post(&self, body: impl ToString) -> Reply {
         self.send("POST", "/mcp", body.to_string()).await
@@ -76,7 +86,15 @@ impl Client {
 
     /// A connection to be used for one request after another.
     pub(super) async fn connect(&self) -> Connection {
-        let socket = TcpStream::connect(self.address).await.unwrap();
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.unwrap();
+        if let Some(bytes) = self.receive_buffer {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        let socket = socket.connect(self.address).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let (sender, driver) = http1::handshake(TokioIo::new(socket)).await.unwrap();
         Connection {
@@ -90,16 +108,6 @@ impl Client {
     /// What `/status` says.
     pub(super) async fn status(&self) -> Value {
         self.get("/status").await.json().await
-    }
-
-    /// Waits until no call is in flight.
-    pub(super) async fn quiet(&self) {
-        within("no call in flight", async {
-            while self.status().await["calls_in_flight"] != 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        })
-        .await;
     }
 }
 

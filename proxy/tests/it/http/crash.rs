@@ -245,6 +245,7 @@ async fn a_request_that_takes_too_long_is_told_so_and_cancelled() {
         .await
         .stream();
     let question = asking.message().await;
+    // Longer than a request may take and the sweep that would end it: that nothing happens has no fact.
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
     session.reply(&question, json!({ "roots": [] })).await;
     assert_eq!(text(&asking.message().await), r#"{"roots":[]}"#);
@@ -280,7 +281,7 @@ async fn deleting_a_session_ends_its_calls_and_its_child() {
 
 #[tokio::test]
 async fn a_session_nobody_uses_is_ended() {
-    let proxy = Proxy::start(&["--session-idle-timeout", "1s"], &[]).await;
+    let proxy = Proxy::start(&["--session-idle-timeout", "2s"], &[]).await;
     let idle = Session::open(&proxy.client(), LATEST).await;
     let read = Session::open(&proxy.client(), LATEST).await;
     let mut standing = read.listen().await;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     process::{Child, Command},
@@ -132,15 +132,6 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // Once it was collected its number may be another's.
-        if self.child.id().is_some() {
-            let _ended = kill_process_group(pid(self.pid), Signal::KILL);
-        }
-    }
-}
-
 /// Runs a command line that ends by itself: its exit code, standard output and standard error.
 pub(super) async fn run(env: &[(&str, &str)], line: &[&str]) -> (Option<i32>, String, String) {
     let mut child = command(env, line).stdout(Stdio::piped()).spawn().unwrap();
@@ -171,7 +162,8 @@ pub(super) fn pid(number: u32) -> Pid {
     Pid::from_raw(number.try_into().unwrap()).unwrap()
 }
 
-/// The program with an environment that is the same on every machine, in a process group of its own.
+/// The program with an environment that is the same on every machine. It stays in the test's process
+/// group: a runner that gives a test up ends that group, and with it what the test could not drop.
 fn command(env: &[(&str, &str)], line: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-proxy"));
     command
@@ -182,7 +174,6 @@ fn command(env: &[(&str, &str)], line: &[&str]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true);
     command
 }

@@ -73,7 +73,10 @@ async fn what_ended_while_nobody_was_there_is_kept() {
 async fn a_stream_can_break_before_anything_was_said() {
     let proxy = Proxy::start(&["--silence", "20ms"], &[]).await;
     let session = Session::open(&proxy.client(), LATEST).await;
-    let mut stream = session.start("sleep", json!({ "ms": 400 })).await.stream();
+    let mut stream = session
+        .start("sleep", json!({ "ms": 1_500 }))
+        .await
+        .stream();
     let priming = stream.event().await.unwrap();
     assert!(priming.data.is_empty());
     let last = priming.id.unwrap();

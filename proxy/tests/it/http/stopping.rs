@@ -24,7 +24,7 @@ async fn a_call_is_answered_before_the_end() {
     let client = session.client.clone();
     let sleeping = tokio::spawn(async move {
         client
-            .post(call("x", "sleep", json!({ "ms": 1_000 })))
+            .post(call("x", "sleep", json!({ "ms": 2_000 })))
             .await
             .answer()
             .await
