@@ -119,10 +119,13 @@ async fn drain(proxy: &assemble::Proxy, limit: Duration) {
     proxy.pool.stop().await;
 }
 
-/// The signals that mean "stop".
+/// The signals that mean "stop": a supervisor's, and those of a terminal that is closed or used.
+/// Our children are in groups of their own, so what ends us does not reach them by itself.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -130,6 +133,8 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
         })
     }
 
@@ -137,6 +142,8 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
+            _ = self.quit.recv() => "SIGQUIT",
         }
     }
 }

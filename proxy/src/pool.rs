@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::back::legacy::Legacy;
@@ -52,8 +52,20 @@ pub struct Settings {
     pub start: Duration,
 }
 
-/// The last start that failed: the number of the child, and why.
-type Failure = Arc<Mutex<Option<(u64, String)>>>;
+/// How long a failed start makes the proxy unready. Longer would keep a machine out of its pool for
+/// good: where no request comes, nothing tries again.
+const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// The last start that failed.
+#[derive(Debug)]
+struct Failed {
+    /// The child's number.
+    number: u64,
+    at: Instant,
+    sentence: String,
+}
+
+type Failure = Arc<Mutex<Option<Failed>>>;
 
 /// The children of one configured server.
 pub struct Pool {
@@ -64,8 +76,6 @@ pub struct Pool {
     waiting: Semaphore,
     /// Children that serve several clients, by whom. One starts at a time for each.
     common: Mutex<HashMap<Option<Principal>, Slot>>,
-    /// Keeps common children alive while nobody sits at them.
-    kept: Mutex<Vec<Arc<Legacy>>>,
     /// A child started ahead of its session (`--eager`).
     spare: Mutex<Option<Arc<Legacy>>>,
     /// Why a start failed, and the number of that child; void once a later one was greeted.
@@ -74,7 +84,14 @@ pub struct Pool {
 }
 
 /// The place of one common child; locked while it starts, so that others wait for it.
-type Slot = Arc<tokio::sync::Mutex<Weak<Legacy>>>;
+type Slot = Arc<tokio::sync::Mutex<Common>>;
+
+#[derive(Default)]
+struct Common {
+    legacy: Weak<Legacy>,
+    /// The last failure, for those who waited while it happened.
+    failure: Option<(Instant, Refusal)>,
+}
 
 struct Running {
     legacy: Weak<Legacy>,
@@ -100,7 +117,6 @@ impl Pool {
             children: Mutex::default(),
             next: AtomicU64::new(1),
             common: Mutex::default(),
-            kept: Mutex::default(),
             spare: Mutex::default(),
             failure: Arc::default(),
             draining: AtomicBool::new(false),
@@ -116,7 +132,7 @@ impl Pool {
         match self.settings.sharing {
             Sharing::Session => {
                 let legacy = Legacy::of_one();
-                self.start(&legacy)?;
+                self.start(&legacy).await?;
                 *self.spare.lock() = Some(legacy);
                 Ok(())
             }
@@ -132,48 +148,85 @@ impl Pool {
             Some(legacy) => legacy,
             None => {
                 let legacy = Legacy::of_one();
-                self.start(&legacy)?;
+                self.start(&legacy).await?;
                 legacy
             }
         };
-        let feed = legacy.seat(seat.standing);
+        let seated = Seated {
+            feed: legacy.seat(seat.standing),
+            server: Arc::<Legacy>::clone(&legacy),
+        };
+        // Whoever fills it first is this very call.
+        let _first = seat.early.set(seated.clone());
         if let Some(revival) = seat.revival {
             let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
             legacy.revive(&revival, self.settings.start).await?;
             unfinished.0 = None;
         }
-        Ok(Seated {
-            server: legacy,
-            feed,
-        })
+        Ok(seated)
     }
 
     /// A child of several clients, greeted once.
     async fn common(&self, whose: Option<Principal>) -> Result<Arc<Legacy>, Refusal> {
+        let arrived = Instant::now();
         let slot = Arc::clone(self.common.lock().entry(whose).or_default());
         let mut slot = slot.lock().await;
-        if let Some(legacy) = slot.upgrade().filter(|legacy| !legacy.is_gone()) {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Refusal::Draining);
+        }
+        if let Some(legacy) = slot.legacy.upgrade().filter(|legacy| !legacy.is_gone()) {
             return Ok(legacy);
         }
+        if let Some((at, refusal)) = &slot.failure
+            && *at >= arrived
+        {
+            // It was tried for us, too: trying again for each would make the last one wait for
+            // the sum of all.
+            return Err(refusal.clone());
+        }
+        let greeted = self.greeted().await;
+        match &greeted {
+            Ok(legacy) => slot.legacy = Arc::downgrade(legacy),
+            Err(refusal) => slot.failure = Some((Instant::now(), refusal.clone())),
+        }
+        greeted
+    }
+
+    async fn greeted(&self) -> Result<Arc<Legacy>, Refusal> {
         let legacy = Legacy::common();
-        self.start(&legacy)?;
+        self.start(&legacy).await?;
         let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
         legacy.welcome(self.settings.start).await?;
         unfinished.0 = None;
-        *slot = Arc::downgrade(&legacy);
-        let mut kept = self.kept.lock();
-        kept.retain(|legacy| !legacy.is_gone());
-        kept.push(Arc::clone(&legacy));
         Ok(legacy)
     }
 
+    /// A place for one more child. While one is stopping, its place is waited for.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let full = Refusal::Full {
+            cap: self.settings.max_children,
+        };
+        if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
+            return Ok(place);
+        }
+        let stopping = self
+            .children
+            .lock()
+            .values()
+            .any(|running| running.child.status().state == State::Stopping);
+        if !stopping {
+            return Err(full);
+        }
+        let place = Arc::clone(&self.room).acquire_owned();
+        match tokio::time::timeout(self.settings.start, place).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(full),
+        }
+    }
+
     /// Starts a process for `legacy` and sees to it that its place is given back when it ends.
-    fn start(&self, legacy: &Arc<Legacy>) -> Result<(), Refusal> {
-        let room = Arc::clone(&self.room)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Full {
-                cap: self.settings.max_children,
-            })?;
+    async fn start(&self, legacy: &Arc<Legacy>) -> Result<(), Refusal> {
+        let place = self.place().await?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let child = Child::start(
             &self.settings.command,
@@ -181,7 +234,12 @@ impl Pool {
             legacy.inbound(),
         )
         .map_err(|error| {
-            *self.failure.lock() = Some((number, error.to_string()));
+            tracing::warn!(child = number, "{error}");
+            *self.failure.lock() = Some(Failed {
+                number,
+                at: Instant::now(),
+                sentence: error.to_string(),
+            });
             Refusal::Start {
                 sentence: error.to_string(),
                 retry_after: RETRY_AFTER_FAILED_START,
@@ -202,14 +260,22 @@ impl Pool {
             ended.stopped().await;
             let mut failure = failure.lock();
             if legacy.is_greeted() {
-                failure.take_if(|(failed, _)| *failed < number);
+                failure.take_if(|failed| failed.number < number);
             } else if let State::Ended(end) = ended.status().state
                 && end.reason != EndReason::Stopped
             {
                 let sentence = format!("{} before it answered initialize", end.sentence());
-                *failure = Some((number, sentence));
+                tracing::warn!(
+                    child = number,
+                    "{sentence}; what it wrote to standard error is above"
+                );
+                *failure = Some(Failed {
+                    number,
+                    at: Instant::now(),
+                    sentence,
+                });
             }
-            drop(room);
+            drop(place);
         });
         Ok(())
     }
@@ -236,13 +302,17 @@ impl Pool {
         if self.draining.load(Ordering::Relaxed) {
             return Some(Refusal::Draining.to_string());
         }
-        let (failed, sentence) = self.failure.lock().clone()?;
-        let children = self.children.lock();
-        let later = children
-            .range(failed + 1..)
+        let failure = self.failure.lock();
+        let failed = failure
+            .as_ref()
+            .filter(|failed| failed.at.elapsed() < UNREADY_AFTER_FAILURE)?;
+        let later = self
+            .children
+            .lock()
+            .range(failed.number + 1..)
             .filter_map(|(_, running)| running.legacy.upgrade())
             .any(|legacy| legacy.is_greeted());
-        (!later).then_some(sentence)
+        (!later).then(|| failed.sentence.clone())
     }
 
     /// What every child is doing.
@@ -269,7 +339,6 @@ impl Pool {
     pub async fn stop(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.spare.lock().take();
-        self.kept.lock().clear();
         for running in self.children.lock().values() {
             running.child.stop();
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::launch::find::{self, DEFAULT_PATH};
 use crate::launch::package::Package;
 use crate::launch::{Kind, Launch};
-use crate::observe::log::escape;
+use crate::observe::escape::escape;
 
 use super::child_env::{child_env, is_ours};
 use super::cli::Typed;

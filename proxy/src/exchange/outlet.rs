@@ -182,6 +182,12 @@ impl Outlet {
         }
     }
 
+    /// Bytes that wait for a reader.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.0.lock().bytes
+    }
+
     /// Whether events were dropped since the stream was opened.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,6 +49,9 @@ pub struct Seat {
     pub standing: Outlet,
     /// What the server must be told first, if the client has talked to a predecessor of it.
     pub revival: Option<Revival>,
+    /// Filled with the place as soon as there is one. While the server is told what its predecessor
+    /// knew it may ask the client, and the answer has to find it.
+    pub early: Arc<OnceLock<Seated>>,
 }
 
 /// What one client has told a server that is gone, to be told to its successor.
@@ -103,7 +106,8 @@ pub trait Server: Send + Sync + 'static {
     /// Sends the further events of an exchange to another stream.
     fn attach(&self, key: Key, outlet: Outlet);
 
-    /// How many exchanges of this seat are in progress.
+    /// How many exchanges of this seat are in progress, but for those that wait for a client who is
+    /// not there.
     fn in_flight(&self, feed: FeedId) -> usize;
 
     /// Gives a seat up. Its exchanges end with this loss; a server nobody else can use stops.
@@ -186,6 +190,9 @@ pub enum Refusal {
     /// The server ended between two requests.
     #[error("the MCP server has ended")]
     Gone,
+    /// The client ended its session while this waited for a server.
+    #[error("the session has ended")]
+    Ended,
     /// The server does not read its input.
     #[error("the MCP server does not read its input and {queued} bytes are waiting for it")]
     Deaf {

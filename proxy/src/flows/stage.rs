@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,12 +21,18 @@ pub(crate) fn message(text: &str) -> Message {
 
 /// What was written towards the server.
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<VecDeque<Message>>>);
+struct Ear {
+    heard: Arc<Mutex<VecDeque<Message>>>,
+    deaf: Arc<AtomicBool>,
+}
 
 impl Link for Ear {
     fn send(&self, sent: &Message) -> Result<(), SendError> {
+        if self.deaf.load(Ordering::Relaxed) {
+            return Err(SendError::Gone);
+        }
         // As a line would arrive: parsed from what was written, not the object that was sent.
-        self.0
+        self.heard
             .lock()
             .push_back(Message::parse(sent.to_bytes()).unwrap());
         Ok(())
@@ -65,7 +72,7 @@ impl Stage {
     #[track_caller]
     pub(crate) fn hears(&self) -> Message {
         self.ear
-            .0
+            .heard
             .lock()
             .pop_front()
             .expect("the server hears something")
@@ -81,7 +88,16 @@ impl Stage {
 
     #[track_caller]
     pub(crate) fn hears_nothing(&self) {
-        assert!(self.ear.0.lock().is_empty(), "{:?}", self.ear.0.lock());
+        assert!(
+            self.ear.heard.lock().is_empty(),
+            "{:?}",
+            self.ear.heard.lock()
+        );
+    }
+
+    /// From now on it takes nothing, and says nothing of it.
+    pub(crate) fn goes_deaf(&self) {
+        self.ear.deaf.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn says(&mut self, text: &str) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, watch};
 
@@ -24,6 +24,11 @@ const MAX_CONNECTIONS: usize = 4096;
 
 /// Connections the kernel may keep for us before we take them.
 const BACKLOG: i32 = 1024;
+
+/// How long a client may leave what was sent to it unread, or unacknowledged, before its connection
+/// is cut. A response is only asked for more when the socket takes some, so nothing above the
+/// socket would notice. A stream that is cut can be resumed.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// What is left to connections after the last response: enough to be read by their clients.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
@@ -101,9 +106,17 @@ impl Listener {
             let Some((stream, place)) = stream else {
                 continue;
             };
-            let connection = builder.serve_connection(TokioIo::new(stream), app.clone());
-            let connection = graceful.watch(connection.into_owned());
+            let (builder, app, watcher) = (builder.clone(), app.clone(), graceful.watcher());
             tokio::spawn(async move {
+                // The header timer begins to run when it is known which HTTP this is, which the
+                // first bytes tell. A client that sends none would have a place for ever.
+                let mut byte = [0];
+                let first = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut byte));
+                if !matches!(first.await, Ok(Ok(1..))) {
+                    return;
+                }
+                let connection = builder.serve_connection(TokioIo::new(stream), app);
+                let connection = watcher.watch(connection.into_owned());
                 // A connection that breaks is its client's affair; what it carried has its own end.
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a connection ended early");
@@ -125,6 +138,7 @@ async fn accept(
         Ok((stream, _)) => {
             // Events are small and each is worth sending at once.
             let _best_effort = stream.set_nodelay(true);
+            let _best_effort = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
             Some((stream, place))
         }
         Err(error) => {

@@ -22,6 +22,9 @@ pub enum Fault {
     /// The body did not arrive.
     #[error("the request body did not arrive whole")]
     Incomplete,
+    /// The body took too long to arrive.
+    #[error("the request body did not arrive in time")]
+    Late,
     /// The body is longer than allowed.
     #[error("the request body is longer than {limit} bytes; --max-body-size allows more")]
     TooLarge {
@@ -130,7 +133,7 @@ impl Fault {
             _ => {}
         }
         if let Some(after) = self.retry_after() {
-            // Whole seconds, rounded up (RFC 9110, 10.2.3); never "at once".
+            // Whole seconds, never "at once" (RFC 9110, 10.2.3).
             headers.insert(
                 header::RETRY_AFTER,
                 HeaderValue::from(after.as_secs().max(1)),
@@ -155,7 +158,10 @@ impl Fault {
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoSuchPath | Self::SessionUnknown => StatusCode::NOT_FOUND,
+            Self::NoSuchPath | Self::SessionUnknown | Self::Refused(Refusal::Ended) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::StreamTaken => StatusCode::CONFLICT,
             Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
@@ -167,8 +173,7 @@ impl Fault {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Unreadable(fault) => fault.code(),
-            Self::SessionUnknown => ErrorCode::SESSION_NOT_FOUND,
-            Self::ModernUnserved { .. } => ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+            Self::SessionUnknown | Self::Refused(Refusal::Ended) => ErrorCode::SESSION_NOT_FOUND,
             Self::BatchUnknown
             | Self::InitializeInBatch
             | Self::IdInFlight
@@ -180,13 +185,15 @@ impl Fault {
     /// What a program can act on.
     fn data(&self) -> Option<Vec<u8>> {
         match self {
-            // The shape of UnsupportedProtocolVersionError (2026-07-28): a client of both eras
-            // reads `supported` and starts again with initialize.
+            // Not UnsupportedProtocolVersionError, though its shape: to a client of both eras that
+            // code means a server of 2026-07-28, and it gives up where any other error makes it
+            // start again with initialize (2026-07-28, Streamable HTTP, backwards compatibility).
             Self::ModernUnserved { requested } => serde_json::to_vec(&serde_json::json!({
                 "supported": legacy_versions(),
                 "requested": requested,
             }))
             .ok(),
+            Self::Refused(Refusal::Ended) => None,
             Self::Refused(_) => Some(br#"{"retry":"safe"}"#.to_vec()),
             _ => None,
         }
@@ -194,6 +201,7 @@ impl Fault {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::Refused(Refusal::Ended) => None,
             Self::Refused(Refusal::Start { retry_after, .. }) => Some(*retry_after),
             Self::Refused(_) | Self::SessionsFull { .. } => Some(Duration::from_secs(1)),
             _ => None,

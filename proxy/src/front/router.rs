@@ -144,7 +144,8 @@ where
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { limit }),
-        Ok(Err(_)) | Err(_) => Err(Fault::Incomplete),
+        Ok(Err(_)) => Err(Fault::Incomplete),
+        Err(_) => Err(Fault::Late),
     }
 }
 

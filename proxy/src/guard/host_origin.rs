@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 
 use crate::config::authority::{Authority, Origin};
 use crate::config::{Door, Listen};
-use crate::observe::log::escape;
+use crate::observe::escape::escape;
 
 use super::place::is_probe;
 use super::refusal::Refusal;

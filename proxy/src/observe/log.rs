@@ -3,7 +3,6 @@
 //! Standard output belongs to the protocol, so everything goes to standard error. Which records are
 //! shown is decided once, at start.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 
 use tracing::Subscriber;
@@ -49,58 +48,6 @@ pub fn valid_filter(text: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// Makes one line of bytes that somebody else wrote, so that they can neither break a log record
-/// apart nor command a terminal.
-///
-/// Control characters, line separators, the marks that turn text around, and bytes that are not
-/// UTF-8 are written as `\n`, `\u{1b}` or `\xff`. A backslash stays as it is: the result is for
-/// reading, not for reading back. At most `max` bytes are kept, and then `…` says that there was
-/// more; no more of the input than that is looked at.
-#[must_use]
-pub fn escape(foreign: &[u8], max: usize) -> String {
-    let mut line = String::with_capacity(foreign.len().min(max) + '…'.len_utf8());
-    let mut piece = String::new();
-    let mut keep = |piece: &mut String| {
-        let fits = line.len() + piece.len() <= max;
-        line.push_str(if fits { piece } else { "…" });
-        piece.clear();
-        fits
-    };
-    for chunk in foreign.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match letter {
-                '\n' => piece.push_str("\\n"),
-                '\r' => piece.push_str("\\r"),
-                '\t' => piece.push_str("\\t"),
-                _ if is_unsafe(letter) => {
-                    let _ = write!(piece, "\\u{{{:x}}}", u32::from(letter));
-                }
-                _ => piece.push(letter),
-            }
-            if !keep(&mut piece) {
-                return line;
-            }
-        }
-        for byte in chunk.invalid() {
-            let _ = write!(piece, "\\x{byte:02x}");
-            if !keep(&mut piece) {
-                return line;
-            }
-        }
-    }
-    line
-}
-
-/// Characters that act on a terminal or a viewer instead of being shown.
-fn is_unsafe(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            // Line and paragraph separators, direction marks and overrides, the byte order mark.
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-        )
-}
-
 type AnySubscriber = Box<dyn Subscriber + Send + Sync>;
 
 fn subscriber<W>(log: &Log, writer: W, ansi: bool) -> Result<AnySubscriber, LogError>
@@ -139,38 +86,6 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-
-    #[test]
-    fn foreign_bytes_become_one_line() {
-        for (foreign, line) in [
-            (&b"plain text"[..], "plain text"),
-            (b"", ""),
-            (b"a\nb\r\tc", "a\\nb\\r\\tc"),
-            (b"\x1b[31mred\x07\0", "\\u{1b}[31mred\\u{7}\\u{0}"),
-            (b"\xff\xfeab\xc3", "\\xff\\xfeab\\xc3"),
-            (b"C:\\new", "C:\\new"),
-            (
-                "ünï \u{85}\u{2028}\u{202e}x".as_bytes(),
-                "ünï \\u{85}\\u{2028}\\u{202e}x",
-            ),
-        ] {
-            assert_eq!(escape(foreign, 100), line);
-        }
-    }
-
-    #[test]
-    fn a_long_line_is_cut_between_characters_and_says_so() {
-        for (foreign, max, line) in [
-            (&b"abc"[..], 3, "abc"),
-            (b"abcd", 3, "abc…"),
-            (b"ab\n", 3, "ab…"),
-            ("aé".as_bytes(), 2, "a…"),
-            (b"\xff", 3, "…"),
-            (b"a", 0, "…"),
-        ] {
-            assert_eq!(escape(foreign, max), line);
-        }
-    }
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

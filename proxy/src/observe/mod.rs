@@ -2,4 +2,5 @@
 //! nothing.
 
 pub mod banner;
+pub mod escape;
 pub mod log;

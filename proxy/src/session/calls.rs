@@ -11,12 +11,23 @@ use crate::exchange::{ExchangeId, Handle};
 pub struct Origin {
     /// The client's own id.
     pub id: Id,
-    /// The call at the server, once it was sent.
-    pub handle: Option<Handle>,
-    /// The client cancelled before the call was sent; its notice.
-    pub(super) cancelled: Option<Message>,
+    /// How far it has come.
+    pub progress: Progress,
     /// What its success means for the record.
-    pub note: Option<Note>,
+    pub note: Option<Box<Note>>,
+}
+
+/// How far a call has come on its way to the server.
+#[derive(Debug)]
+pub enum Progress {
+    /// It waits for a server.
+    Unsent,
+    /// The same, and its client has cancelled it meanwhile, with this notice.
+    Unwanted(Box<Message>),
+    /// The server has it.
+    Sent(Handle),
+    /// The server was told that nobody waits for it.
+    Cancelled,
 }
 
 /// A request whose success changes what a successor of the server has to know.
@@ -47,9 +58,8 @@ impl Session {
             exchange,
             Origin {
                 id,
-                handle: None,
-                cancelled: None,
-                note,
+                progress: Progress::Unsent,
+                note: note.map(Box::new),
             },
         );
         Some(exchange)
@@ -61,34 +71,38 @@ impl Session {
         let Some(origin) = state.calls.get_mut(&exchange) else {
             return;
         };
-        if let Some(notice) = origin.cancelled.take() {
+        if let Progress::Unwanted(notice) =
+            std::mem::replace(&mut origin.progress, Progress::Cancelled)
+        {
             drop(state);
-            handle.cancel(Some(notice));
+            handle.cancel(Some(*notice));
         } else {
-            origin.handle = Some(handle);
+            origin.progress = Progress::Sent(handle);
         }
     }
 
     /// The client cancels the call it made under this id. One that is not in flight is nobody's
     /// fault: the answer and the cancellation may have crossed.
     pub fn cancel(&self, id: &Id, notice: Message) {
-        let handle = {
-            let mut state = self.state.lock();
-            let Some(exchange) = state.ids.get(id).copied() else {
-                return;
-            };
-            let Some(origin) = state.calls.get_mut(&exchange) else {
-                return;
-            };
-            match origin.handle.take() {
-                Some(handle) => handle,
-                None => {
-                    origin.cancelled = Some(notice);
-                    return;
-                }
-            }
+        let mut state = self.state.lock();
+        let Some(exchange) = state.ids.get(id).copied() else {
+            return;
         };
-        handle.cancel(Some(notice));
+        let Some(origin) = state.calls.get_mut(&exchange) else {
+            return;
+        };
+        match std::mem::replace(&mut origin.progress, Progress::Cancelled) {
+            Progress::Unsent => origin.progress = Progress::Unwanted(Box::new(notice)),
+            Progress::Sent(handle) => {
+                if state.nobody_reads(exchange) {
+                    // Its end would wait for a reader; the client may use the id again now.
+                    state.forget_call(exchange);
+                }
+                drop(state);
+                handle.cancel(Some(notice));
+            }
+            before => origin.progress = before,
+        }
     }
 
     /// The exchange has ended.
@@ -109,6 +123,7 @@ impl Session {
             Note::Subscribe(request) => state.record.subscribed(request),
             Note::Unsubscribe(request) => state.record.unsubscribed(request),
             Note::Initialize => {
+                state.opening = false;
                 let version = result
                     .result()
                     .and_then(|result| mcp_wire::object::get(result, "protocolVersion"))

@@ -15,7 +15,7 @@ mod state;
 mod streams;
 mod table;
 
-pub use calls::{Note, Origin};
+pub use calls::{Note, Origin, Progress};
 pub use id::SessionId;
 pub use record::Record;
 pub use ring::{Replay, Ring};

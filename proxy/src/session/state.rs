@@ -3,13 +3,13 @@
 //! Its calls are in `calls.rs`, its streams in `streams.rs`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mcp_wire::{Id, Message, Version};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::calls::Origin;
+use super::calls::{Origin, Progress};
 use super::streams::{Stream, StreamId};
 use super::{Record, Ring, SessionId};
 use crate::exchange::{AskId, ExchangeId, Loss, Outlet, Principal, Refusal, Seat, Seated, Servers};
@@ -28,11 +28,11 @@ pub struct SessionLimits {
 pub struct Session {
     id: SessionId,
     principal: Principal,
-    limits: SessionLimits,
     pub(super) standing: Outlet,
     pub(super) state: Mutex<State>,
     /// One reseating at a time; the others wait for its result.
-    seating: tokio::sync::Mutex<()>,
+    /// It holds the last failure, for those who waited while it happened.
+    seating: tokio::sync::Mutex<Option<(Instant, Refusal)>>,
 }
 
 #[derive(Debug)]
@@ -40,6 +40,10 @@ pub(super) struct State {
     pub(super) record: Record,
     pub(super) version: Option<Version>,
     pub(super) seated: Option<Seated>,
+    /// The place at a successor that is still being told what its predecessor knew.
+    pub(super) early: Arc<OnceLock<Seated>>,
+    /// The server has not accepted `initialize` yet.
+    pub(super) opening: bool,
     pub(super) ended: bool,
     /// Calls in flight, and the same by the client's ids.
     pub(super) calls: HashMap<ExchangeId, Origin>,
@@ -64,11 +68,12 @@ impl Session {
         Arc::new(Self {
             id,
             standing,
-            limits,
             state: Mutex::new(State {
                 record: Record::new(principal.as_str(), initialize),
                 version: None,
                 seated: None,
+                early: Arc::default(),
+                opening: true,
                 ended: false,
                 calls: HashMap::new(),
                 ids: HashMap::new(),
@@ -79,7 +84,7 @@ impl Session {
                 last_used: Instant::now(),
             }),
             principal,
-            seating: tokio::sync::Mutex::new(()),
+            seating: tokio::sync::Mutex::new(None),
         })
     }
 
@@ -93,18 +98,6 @@ impl Session {
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal
-    }
-
-    /// What it may hold.
-    #[must_use]
-    pub const fn limits(&self) -> SessionLimits {
-        self.limits
-    }
-
-    /// A copy of what a successor of its server would be told.
-    #[must_use]
-    pub fn record(&self) -> Record {
-        self.state.lock().record.clone()
     }
 
     /// The version the server settled on; `None` before `initialize` was answered, or where the
@@ -138,14 +131,22 @@ impl Session {
         if let Some(seated) = self.current() {
             return Ok(seated);
         }
-        let _one = self.seating.lock().await;
+        let arrived = Instant::now();
+        let mut failure = self.seating.lock().await;
         if let Some(seated) = self.current() {
             return Ok(seated);
+        }
+        if let Some((at, refusal)) = &*failure
+            && *at >= arrived
+        {
+            // It was tried for us, too: trying again for each would make the last one wait for
+            // the sum of all.
+            return Err(refusal.clone());
         }
         let revival = {
             let state = self.state.lock();
             if state.ended {
-                return Err(Refusal::Gone);
+                return Err(Refusal::Ended);
             }
             state.record.revival()
         };
@@ -153,15 +154,23 @@ impl Session {
             session = self.id.short(),
             "its server is gone; starting another and telling it what this client said"
         );
-        let seated = servers.seat(self.seat(Some(revival))).await?;
-        self.sit(seated)
+        match servers.seat(self.seat(Some(revival))).await {
+            Ok(seated) => self.sit(seated),
+            Err(refusal) => {
+                *failure = Some((Instant::now(), refusal.clone()));
+                Err(refusal)
+            }
+        }
     }
 
     fn seat(&self, revival: Option<crate::exchange::Revival>) -> Seat {
+        let early = Arc::default();
+        self.state.lock().early = Arc::clone(&early);
         Seat {
             principal: self.principal.clone(),
             standing: self.standing.clone(),
             revival,
+            early,
         }
     }
 
@@ -179,7 +188,7 @@ impl Session {
         if state.ended {
             drop(state);
             seated.server.leave(seated.feed, &Loss::session_ended());
-            return Err(Refusal::Gone);
+            return Err(Refusal::Ended);
         }
         state.seated = Some(seated.clone());
         Ok(seated)
@@ -188,8 +197,10 @@ impl Session {
     /// Passes an answer to the server. False if nobody waits for it.
     #[must_use]
     pub fn answer(&self, ask: AskId, reply: Message) -> bool {
-        self.current()
-            .is_some_and(|seated| seated.server.answer(seated.feed, ask, reply))
+        let seated = self
+            .current()
+            .or_else(|| self.state.lock().early.get().cloned());
+        seated.is_some_and(|seated| seated.server.answer(seated.feed, ask, reply))
     }
 
     /// How many calls wait for the server, or for a server. One that was answered and whose
@@ -200,7 +211,7 @@ impl Session {
         let unsent = state
             .calls
             .values()
-            .filter(|origin| origin.handle.is_none())
+            .filter(|origin| matches!(origin.progress, Progress::Unsent))
             .count();
         unsent
             + state
@@ -218,16 +229,36 @@ impl Session {
     #[must_use]
     pub fn idle_since(&self) -> Option<Instant> {
         let state = self.state.lock();
-        let used = state
-            .seated
-            .as_ref()
-            .is_some_and(|seated| seated.server.in_flight(seated.feed) > 0)
+        let used = state.opening
+            || state
+                .seated
+                .as_ref()
+                .is_some_and(|seated| seated.server.in_flight(seated.feed) > 0)
             || self.standing.is_attended()
             || state
                 .streams
                 .values()
                 .any(|stream| stream.outlet.is_attended());
         (!used).then_some(state.last_used)
+    }
+
+    /// Stops its server and keeps everything else: the next request starts another, as after a
+    /// crash.
+    pub fn sleep(&self) {
+        let seated = self.state.lock().seated.take();
+        if let Some(seated) = seated {
+            tracing::info!(
+                session = self.id.short(),
+                "its server is stopped to make room"
+            );
+            seated.server.leave(seated.feed, &Loss::session_ended());
+        }
+    }
+
+    /// Whether it has a server.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        self.state.lock().seated.is_some()
     }
 
     /// Whether it has ended.

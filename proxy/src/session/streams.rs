@@ -11,6 +11,7 @@ use bytes::Bytes;
 use mcp_wire::Message;
 use parking_lot::Mutex;
 
+use super::calls::Progress;
 use super::state::State;
 use super::{Replay, Session};
 use crate::exchange::{ExchangeId, Handle, Outlet, Tap};
@@ -18,6 +19,10 @@ use crate::exchange::{ExchangeId, Handle, Outlet, Tap};
 /// Streams of one session that wait for their client to come back. A client opens one per call
 /// it makes. Those that are over are given up first, the oldest before the others.
 const MAX_WAITING_STREAMS: usize = 64;
+
+/// Bytes that may wait on all of those together. Twice the longest answer most servers give; more
+/// is held for at most a second.
+const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// A stream of a session: 0 is the standing one (GET), the others are answers to a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +97,23 @@ impl Session {
             .streams
             .get(&stream)
             .map_or_else(Turn::default, |stream| Arc::clone(&stream.turn))
+    }
+
+    /// Gives streams up until what waits for absent clients is bounded; called about once a second.
+    pub fn trim(&self) {
+        let mut given_up = Vec::new();
+        let mut state = self.state.lock();
+        while state.unattended_bytes() > MAX_WAITING_BYTES {
+            let before = state.streams.len();
+            given_up.extend(state.forget_one());
+            if state.streams.len() == before {
+                break;
+            }
+        }
+        drop(state);
+        for handle in given_up {
+            handle.cancel(None);
+        }
     }
 
     /// Numbers an event of a stream and keeps what is needed to write it again.
@@ -195,6 +217,32 @@ impl Stream {
 }
 
 impl State {
+    /// Whether an exchange's events go to a stream no client reads.
+    pub(super) fn nobody_reads(&self, exchange: ExchangeId) -> bool {
+        self.streams
+            .values()
+            .any(|stream| stream.open.contains(&exchange) && !stream.outlet.is_attended())
+    }
+
+    /// Forgets a call; what is still said of it finds no origin and is dropped.
+    pub(super) fn forget_call(&mut self, exchange: ExchangeId) {
+        if let Some(origin) = self.calls.remove(&exchange) {
+            self.ids.remove(&origin.id);
+        }
+        for stream in self.streams.values_mut() {
+            stream.open.retain(|open| *open != exchange);
+        }
+    }
+
+    /// Bytes that wait on streams no client reads.
+    fn unattended_bytes(&self) -> usize {
+        self.streams
+            .values()
+            .filter(|stream| !stream.outlet.is_attended())
+            .map(|stream| stream.outlet.queued())
+            .sum()
+    }
+
     /// Gives up one stream its client has not come back to; returns the calls that were still in
     /// progress on it.
     fn forget_one(&mut self) -> Vec<Handle> {
@@ -213,7 +261,9 @@ impl State {
         for exchange in gone.open {
             if let Some(origin) = self.calls.remove(&exchange) {
                 self.ids.remove(&origin.id);
-                handles.extend(origin.handle);
+                if let Progress::Sent(handle) = origin.progress {
+                    handles.push(handle);
+                }
             }
         }
         handles

@@ -10,6 +10,10 @@ use tokio::time::Instant;
 use super::{Session, SessionId};
 use crate::exchange::{Loss, Principal};
 
+/// How long a session is unused before its server may be stopped for another's sake. Longer than a
+/// model thinks between two calls, shorter than a lunch.
+const DOZING: Duration = Duration::from_secs(60);
+
 /// All living sessions of one server.
 #[derive(Debug)]
 pub struct Table {
@@ -79,8 +83,32 @@ impl Table {
         })
     }
 
-    /// Ends the sessions that have been unused for too long.
+    /// Puts the session to sleep that has been unused for longest, if that is long enough for its
+    /// client to be elsewhere. False if there is none.
+    #[must_use]
+    pub fn make_room(&self, now: Instant) -> bool {
+        let longest = self
+            .sessions
+            .read()
+            .values()
+            .filter(|session| session.is_awake())
+            .filter_map(|session| Some((session.idle_since()?, Arc::clone(session))))
+            .min_by_key(|(since, _)| *since);
+        match longest {
+            Some((since, session)) if now.saturating_duration_since(since) >= DOZING => {
+                session.sleep();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends the sessions that have been unused for too long, and bounds what the others keep.
     pub fn sweep(&self, now: Instant) {
+        let all: Vec<Arc<Session>> = self.sessions.read().values().cloned().collect();
+        for session in all {
+            session.trim();
+        }
         let over: Vec<SessionId> = self
             .sessions
             .read()

@@ -32,8 +32,6 @@ const MAX_SUBSCRIPTIONS: usize = 1024;
 pub(super) struct Welcome {
     /// Its answer to our `initialize`; absent until the greeting is over.
     pub(super) result: Option<Message>,
-    /// The level it was asked for last.
-    level: Option<usize>,
 }
 
 impl Welcome {
@@ -85,11 +83,6 @@ impl Machine {
                     .filter_map(|feed| feed.level)
                     .min()
                     .unwrap_or(wanted);
-                let welcome = self.common.as_mut()?;
-                if welcome.level == Some(lowest) {
-                    return Some(empty(message));
-                }
-                welcome.level = Some(lowest);
                 message.replace(
                     Member::Level,
                     Bytes::from(format!("\"{}\"", LEVELS.get(lowest)?)),

@@ -12,7 +12,6 @@ use super::machine::OURS;
 use crate::exchange::{
     Call, Event, ExchangeId, FeedId, Item, Outcome, Outlet, Refusal, Revival, Tagged,
 };
-use crate::link::Link;
 
 /// What we say of ourselves to a common server. No capability is declared: with several clients
 /// behind one child, a question could reach the wrong one.
@@ -78,7 +77,7 @@ impl Legacy {
         match self.ask(initialize, limit).await? {
             Outcome::Result(result) => {
                 let initialized = mcp_wire::notification(method::INITIALIZED, None);
-                self.send(&initialized).map_err(super::machine::refusal)?;
+                self.machine.lock().send(&initialized, self)?;
                 Ok(result)
             }
             Outcome::Error(error) => Err(start(format!(

@@ -73,6 +73,7 @@ impl Machine {
             let _unheard = link.send(&mcp_wire::result_message(&id, b"{}"));
             return;
         }
+        self.forget_stale_ask();
         if self.asks.len() >= MAX_ASKS {
             let reply = mcp_wire::error_message(
                 Some(&id),
@@ -102,6 +103,30 @@ impl Machine {
                 exchange: route.exchange,
             },
         );
+    }
+
+    /// When the table is full, makes room by withdrawing the oldest question whose call has ended:
+    /// a server that answered without waiting for it has lost interest.
+    fn forget_stale_ask(&mut self) {
+        if self.asks.len() < MAX_ASKS {
+            return;
+        }
+        let stale = self
+            .asks
+            .iter()
+            .filter(|(_, asked)| {
+                asked
+                    .call
+                    .is_some_and(|call| !self.calls.contains_key(&call))
+            })
+            .map(|(ask, _)| *ask)
+            .min();
+        if let Some((ask, asked)) = stale.and_then(|ask| self.asks.remove_entry(&ask)) {
+            let notice = super::cancelled(&Id::number(ask.0));
+            asked
+                .outlet
+                .push(asked.exchange, Event::Withdraw { ask, notice });
+        }
     }
 
     /// Progress goes to the call whose token it names, with the client's own token in it.

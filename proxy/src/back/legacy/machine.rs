@@ -43,7 +43,9 @@ pub(super) struct Machine {
     pub(super) tasks: VecDeque<TaskToken>,
     /// The server has accepted an `initialize`.
     pub(super) greeted: bool,
-    /// Nothing can be sent any more.
+    /// The server takes nothing any more. Calls in flight may still be answered, until `gone`.
+    pub(super) deaf: bool,
+    /// The server has ended.
     pub(super) gone: bool,
 }
 
@@ -102,6 +104,7 @@ impl Machine {
             asks: HashMap::new(),
             tasks: VecDeque::new(),
             greeted: false,
+            deaf: false,
             gone: false,
         }
     }
@@ -127,8 +130,22 @@ impl Machine {
         feed
     }
 
+    /// The exchanges of a seat that somebody works on. One that waits for a client who is not
+    /// there is not among them: nobody may ever answer.
     pub(super) fn in_flight(&self, feed: FeedId) -> usize {
-        self.calls.values().filter(|call| call.feed == feed).count()
+        self.calls
+            .iter()
+            .filter(|(key, call)| {
+                call.feed == feed && (call.waiting_since.is_none() || self.can_be_answered(**key))
+            })
+            .count()
+    }
+
+    /// Whether a client reads the stream of one of this call's questions.
+    fn can_be_answered(&self, key: Key) -> bool {
+        self.asks
+            .values()
+            .any(|asked| asked.call == Some(key) && asked.outlet.is_attended())
     }
 
     /// The calls clients wait for; not the proxy's own.
@@ -136,8 +153,10 @@ impl Machine {
         self.calls.iter().filter(|(_, call)| call.feed != OURS)
     }
 
+    /// Whether a new seat is needed: a server that takes nothing is as good as gone, and its end
+    /// may be told much later.
     pub(super) fn is_gone(&self) -> bool {
-        self.gone
+        self.gone || self.deaf
     }
 
     /// A client's request: answered from memory where a common server was greeted already,
@@ -148,7 +167,7 @@ impl Machine {
         mut call: Call,
         link: &dyn Link,
     ) -> Result<Key, Refusal> {
-        if self.gone {
+        if self.is_gone() {
             return Err(Refusal::Gone);
         }
         if self.common.is_some()
@@ -186,7 +205,7 @@ impl Machine {
             message.replace(Member::ProgressToken, key);
         }
         message.set_id(key);
-        link.send(&message).map_err(refusal)?;
+        self.send(&message, link)?;
         self.next_key += 1;
         let name = message.method().unwrap_or_default();
         self.calls.insert(
@@ -214,7 +233,7 @@ impl Machine {
         notification: &Message,
         link: &dyn Link,
     ) -> Result<(), Refusal> {
-        if self.gone {
+        if self.is_gone() {
             return Err(Refusal::Gone);
         }
         if self.common.is_some() {
@@ -222,7 +241,15 @@ impl Machine {
             // business: it was initialised without that capability.
             return Ok(());
         }
-        link.send(notification).map_err(refusal)
+        self.send(notification, link)
+    }
+
+    /// Sends, and remembers a link that takes nothing any more.
+    pub(super) fn send(&mut self, message: &Message, link: &dyn Link) -> Result<(), Refusal> {
+        link.send(message).map_err(|error| {
+            self.deaf |= matches!(error, SendError::Gone);
+            refusal(error)
+        })
     }
 
     /// The client's answer goes to the server under the id the server chose.
@@ -347,7 +374,7 @@ fn send_cancel(key: Key, notice: Option<Message>, link: &dyn Link) {
 }
 
 /// What a front is told when the link takes nothing.
-pub(super) fn refusal(error: SendError) -> Refusal {
+fn refusal(error: SendError) -> Refusal {
     match error {
         SendError::Gone => Refusal::Gone,
         SendError::Full { queued, .. } => Refusal::Deaf { queued },

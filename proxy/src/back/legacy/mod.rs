@@ -62,8 +62,8 @@ impl Legacy {
 
     /// What the link calls with everything the server writes.
     ///
-    /// It does not keep the server alive: when the last seat is given up and the pool lets go,
-    /// the link is dropped and with it the process.
+    /// It does not keep the server's conversation alive: the link ends by [`Legacy::stop`], when the
+    /// last seat is given up or the pool stops.
     #[must_use]
     pub fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
         Box::new(Receiver(Arc::downgrade(self)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Legacy;
-use crate::exchange::{Loss, Outlet, Seated};
+use crate::exchange::{Handle, Loss, Outlet, Refusal, Seated};
 use crate::flows::stage::{Stage, message, start, text, tools_call};
 use crate::flows::toys::Connection;
 
@@ -240,4 +240,38 @@ async fn a_damaged_answer_still_ends_its_call() {
         .inbound()
         .damaged(request.id().unwrap(), "nested too deep".to_owned());
     assert!(client.reads().await.contains("nested too deep"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_a_server_gave_up_do_not_silence_it() {
+    let mut stage = Stage::of_one();
+    let mut client = Connection::new(PLENTY);
+    let seated = stage.seat(Outlet::new(PLENTY).0);
+    for n in 1..=300 {
+        client.knows(n, &n.to_string());
+        start(&seated, tools_call(&n.to_string(), n, &client.outlet)).detach();
+        let request = stage.hears();
+        stage.asks(&n.to_string(), "elicitation/create");
+        if n > 256 {
+            // Room was made for this question by taking the oldest back.
+            assert_eq!(client.reads().await, "withdraw");
+        }
+        client.is_asked().await;
+        // It answers the call without waiting for the client.
+        stage.answers(&request, "{}");
+        assert!(client.reads().await.contains("result"));
+    }
+    stage.hears_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_takes_nothing_asks_for_a_new_seat_at_once() {
+    let stage = Stage::of_one();
+    let client = Connection::new(PLENTY);
+    let seated = stage.seat(Outlet::new(PLENTY).0);
+    stage.goes_deaf();
+    assert!(!seated.server.is_gone(), "nobody knows yet");
+    let refused = Handle::call(&seated, tools_call("1", 1, &client.outlet));
+    assert!(matches!(refused, Err(Refusal::Gone)));
+    assert!(seated.server.is_gone(), "long before the end is told");
 }

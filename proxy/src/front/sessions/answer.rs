@@ -11,6 +11,7 @@ use axum::http::Response;
 use mcp_wire::{Kind, Message};
 
 use super::super::{Fault, body, rescue};
+use super::post::Opening;
 use super::render::{self, Rendered};
 use super::stream::{self, EventStream};
 use super::{Sessions, sessionless::Transient};
@@ -31,20 +32,8 @@ pub(super) async fn one(
     answering.respond_one().await
 }
 
-/// Answers a POST that holds a batch with requests in it. `ready` are answers that are known
-/// already, of elements that were refused.
-pub(super) async fn many(
-    front: &Arc<Sessions>,
-    session: Arc<Session>,
-    tap: Tap,
-    exchanges: Vec<ExchangeId>,
-    ready: Vec<Message>,
-) -> Response<Body> {
-    let answering = Answering::new(front, session, tap, exchanges);
-    answering.respond_all(ready).await
-}
-
-/// Answers `initialize`, and says whether the server accepted it.
+/// Answers `initialize`, and says whether a session has begun, as far as that is known when the
+/// headers have to be written.
 ///
 /// # Errors
 ///
@@ -54,6 +43,7 @@ pub(super) async fn initialize(
     session: &Arc<Session>,
     mut tap: Tap,
     exchange: ExchangeId,
+    opening: Opening,
 ) -> Result<(Response<Body>, bool), Fault> {
     let first = match tokio::time::timeout(front.settings.silence, tap.next()).await {
         Ok(Some(Item::Event(Tagged {
@@ -71,13 +61,17 @@ pub(super) async fn initialize(
     let mut answering = Answering::new(front, Arc::clone(session), tap, vec![exchange]);
     Ok(match answering.judge(first) {
         First::Answer(Some(message)) => {
-            let welcomed = message.kind() == Kind::Result;
-            (body::json(&[message], false), welcomed)
+            let begun = message.kind() == Kind::Result;
+            opening.answered(&message);
+            (body::json(&[message], false), begun)
         }
         First::Answer(None) => (rescue::silent_stream(), false),
         // The server speaks before it answers. Its answer comes on this stream, and the session's
         // id has to be in the headers now.
-        First::Other(prelude) => (answering.stream(prelude), true),
+        First::Other(prelude) => {
+            answering.opening = Some(opening);
+            (answering.stream(prelude), true)
+        }
     })
 }
 
@@ -109,17 +103,18 @@ enum First {
 
 /// A POST that is being answered. Where its client leaves before anything was written, the calls
 /// go on and a small task sees them to their end.
-struct Answering<'a> {
+pub(super) struct Answering<'a> {
     front: &'a Arc<Sessions>,
     session: Arc<Session>,
     /// Taken when the answer becomes a stream.
     tap: Option<Tap>,
     open: Vec<ExchangeId>,
     transient: Option<Transient>,
+    opening: Option<Opening>,
 }
 
 impl<'a> Answering<'a> {
-    fn new(
+    pub(super) fn new(
         front: &'a Arc<Sessions>,
         session: Arc<Session>,
         tap: Tap,
@@ -131,7 +126,13 @@ impl<'a> Answering<'a> {
             tap: Some(tap),
             open,
             transient: None,
+            opening: None,
         }
+    }
+
+    /// One more call was sent, whose events come here.
+    pub(super) fn add(&mut self, exchange: ExchangeId) {
+        self.open.push(exchange);
     }
 
     async fn respond_one(mut self) -> Response<Body> {
@@ -142,7 +143,9 @@ impl<'a> Answering<'a> {
         }
     }
 
-    async fn respond_all(mut self, mut collected: Vec<Message>) -> Response<Body> {
+    /// Answers a POST that holds a batch. `collected` are answers that are known already, of elements
+    /// that were refused.
+    pub(super) async fn respond_all(mut self, mut collected: Vec<Message>) -> Response<Body> {
         while !self.open.is_empty() {
             match self.first().await {
                 First::Answer(message) => collected.extend(message),
@@ -221,7 +224,8 @@ impl<'a> Answering<'a> {
         )
         .primed()
         .after(prelude)
-        .of(self.transient.take());
+        .of(self.transient.take())
+        .beginning(self.opening.take());
         stream::response(stream)
     }
 }

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, Response};
 use mcp_wire::{Kind, Message, ParseError, Version, method};
 
 use super::super::{Fault, rescue};
-use super::{Sessions, answer, post};
+use super::answer::Answering;
+use super::{Sessions, post};
 use crate::exchange::{Outlet, Principal};
 
 impl Sessions {
@@ -32,26 +33,36 @@ impl Sessions {
             return Err(Fault::BatchUnknown);
         }
         // All calls of a batch share one outlet, so that the order of their events is the order
-        // in which the server wrote them.
+        // in which the server wrote them. Whatever ends this early, what was sent is seen to.
         let (outlet, tap) = Outlet::new(self.settings.session.outlet);
-        let mut exchanges = Vec::new();
+        let mut answering = Answering::new(self, Arc::clone(&session), tap, Vec::new());
         let mut ready = Vec::new();
+        let mut silent = true;
         for message in messages {
             match message {
-                Err(fault) => ready.push(post::unreadable(&fault)),
+                Err(fault) => {
+                    silent = false;
+                    ready.push(post::unreadable(&fault));
+                }
                 Ok(message) if message.kind() == Kind::Request => {
+                    silent = false;
                     let id = message.id();
                     match self.send(&session, message, outlet.clone()).await {
-                        Ok(exchange) => exchanges.push(exchange),
+                        Ok(exchange) => answering.add(exchange),
                         Err(fault) => ready.push(rescue::in_batch(id.as_ref(), &fault)),
                     }
                 }
-                Ok(message) => self.take(&session, message).await?,
+                Ok(message) => {
+                    if let Err(fault) = self.take(&session, message).await {
+                        // A notification has no answer in which this could be said.
+                        tracing::debug!(%fault, "could not pass on a notification of a batch");
+                    }
+                }
             }
         }
-        if exchanges.is_empty() && ready.is_empty() {
+        if silent {
             return Ok(rescue::accepted());
         }
-        Ok(answer::many(self, session, tap, exchanges, ready).await)
+        Ok(answering.respond_all(ready).await)
     }
 }

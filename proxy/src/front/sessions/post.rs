@@ -1,6 +1,7 @@
 //! A POST: one message in, and for a request an answer out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::body::Body as HttpBody;
 use axum::http::{HeaderMap, HeaderValue, Response};
@@ -13,6 +14,10 @@ use super::headers::{self, Claim};
 use super::{Sessions, answer};
 use crate::exchange::{AskId, Call, ExchangeId, Handle, Outlet, Principal, Refusal};
 use crate::session::{Note, Session, SessionId};
+
+/// Servers one request is offered to. The first may have ended since the session looked; when its
+/// successor has, too, the client is told.
+const SEATS_TRIED: usize = 2;
 
 /// Messages one body may hold (2025-03-26 batches). A client that has more to say sends more
 /// bodies.
@@ -104,13 +109,14 @@ impl Sessions {
             .map_err(|_| Fault::SessionsFull {
                 cap: self.settings.max_sessions,
             })?;
-        // Until the server has said yes the session is this request's alone: whatever ends it
-        // early, a disconnect included, ends the session and its child.
-        let mut opening = Opening {
-            front: self,
-            session: Some(Arc::clone(&session)),
+        let opening = Opening::new(self, &session);
+        let seated = match session.open(&*self.servers).await {
+            // A client that is elsewhere can have its server again when it comes back.
+            Err(Refusal::Full { .. }) if self.table.make_room(Instant::now()) => {
+                session.open(&*self.servers).await?
+            }
+            seated => seated?,
         };
-        let seated = session.open(&*self.servers).await?;
         let (outlet, tap) = Outlet::new(self.settings.session.outlet);
         let exchange = enter(&session, &message)?;
         let call = Call {
@@ -120,14 +126,12 @@ impl Sessions {
             deadline: Instant::now() + self.settings.start,
         };
         session.started(exchange, Handle::call(&seated, call)?);
-        let (mut response, welcomed) = answer::initialize(self, &session, tap, exchange).await?;
-        if welcomed {
-            opening.session = None;
-            if let Ok(value) = HeaderValue::from_str(session.id().as_str()) {
-                response
-                    .headers_mut()
-                    .insert(headers::SESSION_ID.clone(), value);
-            }
+        let (mut response, begun) =
+            answer::initialize(self, &session, tap, exchange, opening).await?;
+        if begun && let Ok(value) = HeaderValue::from_str(session.id().as_str()) {
+            response
+                .headers_mut()
+                .insert(headers::SESSION_ID.clone(), value);
         }
         Ok(response)
     }
@@ -144,8 +148,10 @@ impl Sessions {
             session: Some(session),
             exchange,
         };
+        let mut tries = SEATS_TRIED;
         loop {
             let seated = session.seated(&*self.servers).await?;
+            tries -= 1;
             let call = Call {
                 message: message.clone(),
                 exchange,
@@ -153,8 +159,8 @@ impl Sessions {
                 deadline: Instant::now() + self.settings.request,
             };
             match Handle::call(&seated, call) {
-                // It died between the two lines above; nothing was sent.
-                Err(Refusal::Gone) if !session.is_ended() => {}
+                // It ended since the session looked; nothing was sent, and the next look will see.
+                Err(Refusal::Gone) if tries > 0 => {}
                 Err(refusal) => return Err(refusal.into()),
                 Ok(handle) => {
                     entered.session = None;
@@ -237,14 +243,34 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// Ends a session whose `initialize` came to nothing.
-struct Opening<'a> {
-    front: &'a Sessions,
+/// A session whose `initialize` has not been accepted. Until then it is that request's alone:
+/// whatever ends the request early, a disconnect included, ends the session and its child.
+pub(super) struct Opening {
+    front: Arc<Sessions>,
+    /// `None` once the server has said yes.
     session: Option<Arc<Session>>,
 }
 
-impl Drop for Opening<'_> {
+impl Opening {
+    fn new(front: &Arc<Sessions>, session: &Arc<Session>) -> Self {
+        front.transient.fetch_add(1, Ordering::Relaxed);
+        Self {
+            front: Arc::clone(front),
+            session: Some(Arc::clone(session)),
+        }
+    }
+
+    /// The server has answered: only a result makes a session.
+    pub(super) fn answered(mut self, answer: &Message) {
+        if answer.kind() == Kind::Result {
+            self.session = None;
+        }
+    }
+}
+
+impl Drop for Opening {
     fn drop(&mut self) {
+        self.front.transient.fetch_sub(1, Ordering::Relaxed);
         if let Some(session) = self.session.take() {
             self.front.table.end(session.id());
         }

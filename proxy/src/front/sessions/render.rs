@@ -4,7 +4,7 @@ use mcp_wire::{ErrorCode, Message};
 
 use super::super::rescue;
 use crate::exchange::{AskId, Blame, Event, ExchangeId, Loss, Outcome, Retry, Tagged};
-use crate::session::Session;
+use crate::session::{Progress, Session};
 
 /// What one event comes to.
 pub(super) struct Rendered {
@@ -65,7 +65,7 @@ pub(super) fn overflow(session: &Session, exchange: ExchangeId) -> Option<Messag
             sentence: "this stream was not read fast enough and has been ended".to_owned(),
         },
     );
-    if let Some(handle) = origin.handle {
+    if let Progress::Sent(handle) = origin.progress {
         handle.cancel(None);
     }
     Some(message)

@@ -15,6 +15,7 @@ use mcp_wire::{Message, Version, sse};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::super::rescue;
+use super::post::Opening;
 use super::render::{self, Rendered};
 use super::sessionless::Transient;
 use crate::exchange::{Item, Tap};
@@ -41,6 +42,8 @@ pub(super) struct EventStream {
     keep_alive: Interval,
     over: bool,
     _transient: Option<Transient>,
+    /// This stream answers an `initialize`; it is a session's when that was accepted.
+    opening: Option<Opening>,
 }
 
 /// The response that carries a stream.
@@ -64,6 +67,7 @@ impl EventStream {
             keep_alive,
             over: false,
             _transient: None,
+            opening: None,
         }
     }
 
@@ -111,6 +115,12 @@ impl EventStream {
         self
     }
 
+    /// Answers an `initialize` that is not settled.
+    pub(super) fn beginning(mut self, opening: Option<Opening>) -> Self {
+        self.opening = opening;
+        self
+    }
+
     fn event_id(&self, sequence: u64) -> String {
         format!("{}-{sequence}", self.id.0)
     }
@@ -150,6 +160,11 @@ impl EventStream {
                     let Rendered { message, done } = render::render(&self.session, tagged);
                     if let Some(message) = message {
                         self.write(&message);
+                        if done.is_some()
+                            && let Some(opening) = self.opening.take()
+                        {
+                            opening.answered(&message);
+                        }
                     }
                     if let Some(done) = done {
                         self.over = self.session.close_exchange(self.id, done);

@@ -15,7 +15,6 @@
 //! revision of the protocol the lines speak is not known.
 
 mod command;
-mod escape;
 mod handle;
 mod ladder;
 mod life;

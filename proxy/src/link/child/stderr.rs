@@ -6,10 +6,10 @@ use mcp_wire::{Line, LineSplitter};
 use tokio::{process::ChildStderr, task::coop, time::Instant};
 
 use super::{
-    escape::escape,
     life::{STDERR_KEPT_LINE_BYTES, Shared},
     stdio::Source,
 };
+use crate::observe::escape::escape_part;
 
 /// The longest line shown whole, in bytes. Of a longer one the head is shown and its length.
 const MAX_STDERR_LINE_BYTES: usize = 8 * 1024;
@@ -52,7 +52,7 @@ fn take(line: &Line, log: Option<&mut Log>, shared: &Shared) {
         Line::Whole(text) => (text, text.len() as u64),
         Line::TooLong { head, length } => (head, *length),
     };
-    shared.keep_stderr(escape(text, STDERR_KEPT_LINE_BYTES, length));
+    shared.keep_stderr(escape_part(text, STDERR_KEPT_LINE_BYTES, length));
     if let Some(log) = log {
         log.line(text, length, Instant::now());
     }
@@ -71,7 +71,7 @@ impl Log {
             return;
         }
         self.tell_dropped();
-        let text = escape(text, MAX_STDERR_LINE_BYTES, length);
+        let text = escape_part(text, MAX_STDERR_LINE_BYTES, length);
         tracing::info!(target: "child", server = %self.name, "{text}");
     }
 

@@ -17,8 +17,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{escape::escape, life::Shared, outbox::Part};
+use super::{life::Shared, outbox::Part};
 use crate::link::Inbound;
+use crate::observe::escape::escape_part;
 
 /// Once the group is gone, how long an open pipe may stay silent before we stop listening. Everything the group wrote
 /// is in the pipe by then; whoever still holds its other end left the group on purpose.
@@ -175,7 +176,7 @@ impl Reader {
     fn count_garbage(&mut self, text: &[u8], length: u64, fault: &str) {
         self.shared.traffic.garbage.fetch_add(1, Ordering::Relaxed);
         if let Some(count) = self.garbage.note(Instant::now()) {
-            let line = escape(text, GARBAGE_SHOWN_BYTES, length);
+            let line = escape_part(text, GARBAGE_SHOWN_BYTES, length);
             tracing::warn!(target: "child", server = %self.shared.name, count, fault, line,
                 "the server wrote something that is not a message; skipped");
         }

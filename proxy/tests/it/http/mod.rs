@@ -11,6 +11,7 @@ mod crash;
 mod crossing;
 mod crowd;
 mod door;
+mod edges;
 mod life;
 mod proxy;
 mod questions;

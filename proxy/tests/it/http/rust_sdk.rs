@@ -179,3 +179,17 @@ async fn it_works_without_sessions_too() {
     eventually("progress", || handler.heard("progress 2") == 1).await;
     within("the end", client.cancel()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_client_of_both_eras_falls_back_to_a_session() {
+    let proxy = Proxy::start(&[], &[]).await;
+    let transport =
+        StreamableHttpClientTransport::from_uri(format!("http://{}/mcp", proxy.address));
+    let auto = ClientLifecycleMode::Auto {
+        preferred_versions: vec![serde_json::from_value(json!("2026-07-28")).unwrap()],
+        legacy_version: None,
+    };
+    let client = Handler::new(LATEST).serve_with_lifecycle(transport, auto);
+    let client = within("the connection", client).await.unwrap();
+    assert_eq!(call(&client, "echo", json!({ "text": "x" })).await, "x");
+}

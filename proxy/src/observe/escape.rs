@@ -1,9 +1,16 @@
-//! Text from a child made safe to show: one line, bounded, and nothing in it that a terminal or a log viewer obeys.
+//! Foreign text, a child's or a client's, made safe to show: one line, bounded, and nothing in it that a terminal or a log viewer obeys.
+
+/// All of a short text, at most `limit` bytes of a long one; see [`escape_part`].
+#[must_use]
+pub fn escape(text: &[u8], limit: usize) -> String {
+    escape_part(text, limit, text.len() as u64)
+}
 
 /// At most `limit` bytes of `text` (of the original, before escaping), with everything that is not plain text spelled
 /// out: control characters as `\x1b`, invalid UTF-8 as `\xff`, invisible direction marks as `\u{202e}`. A cut is shown as
 /// `… (N bytes)`, where `whole` is the length of the original.
-pub(super) fn escape(text: &[u8], limit: usize, whole: u64) -> String {
+#[must_use]
+pub fn escape_part(text: &[u8], limit: usize, whole: u64) -> String {
     let shown = cut(text, limit);
     let mut out = String::with_capacity(shown.len() + 16);
     for chunk in shown.utf8_chunks() {
@@ -68,7 +75,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &[u8], limit: usize, expected: &str) {
-        assert_eq!(escape(text, limit, text.len() as u64), expected);
+        assert_eq!(escape_part(text, limit, text.len() as u64), expected);
     }
 
     #[test]
@@ -96,6 +103,6 @@ mod tests {
         check("aaéé".as_bytes(), 4, "aaé… (6 bytes)");
         check("aaéé".as_bytes(), 5, "aaé… (6 bytes)");
         check(b"aa\xff\xff", 3, "aa\\xff… (4 bytes)");
-        assert_eq!(escape(b"head", 100, 5_000), "head… (5000 bytes)");
+        assert_eq!(escape_part(b"head", 100, 5_000), "head… (5000 bytes)");
     }
 }
