@@ -1,9 +1,10 @@
 //! What went wrong once, at the edges of a child's or a client's life.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     client::{call, notification},
