@@ -231,7 +231,8 @@ fn limits(pick: &mut Picker<'_>, typed: &Typed) -> Limits {
             4 * MIB,
             least,
         ),
-        // Results carry images and files in base64.
+        // Results carry images and files in base64, a few MiB each; this also bounds what one
+        // runaway server can make us hold.
         max_line: pick.size(
             "max-line-size",
             typed.max_line_size.as_ref(),
@@ -289,6 +290,9 @@ fn times(pick: &mut Picker<'_>, typed: &Typed) -> Times {
             seconds(30 * 60),
             short,
         ),
+        // A server that watches its input ends within milliseconds; two seconds let it finish
+        // writing what it holds. Five more are what supervisors commonly give, and with them the
+        // ladder fits into the ten that container platforms give us as a whole.
         close_wait: pick.duration("close-wait", typed.close_wait.as_ref(), seconds(2), none),
         term_wait: pick.duration("term-wait", typed.term_wait.as_ref(), seconds(5), none),
         // The grace most platforms give is 10 to 30 s; the ladder of the children comes after.

@@ -31,4 +31,4 @@ pub use handle::Child;
 pub use life::{State, Status};
 pub use outbox::SendError;
 pub use process::StartError;
-pub use settings::{MAX_LINE_BYTES, MAX_QUEUED_BYTES, Settings, StopLadder};
+pub use settings::{Settings, StopLadder};

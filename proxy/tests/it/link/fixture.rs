@@ -71,11 +71,14 @@ pub(super) struct Fixture {
 
 pub(super) fn settings() -> Settings {
     Settings {
+        name: "toy".to_owned(),
+        max_line: 32 << 20,
+        max_queued: 32 << 20,
         stop: StopLadder {
             close_wait: NEVER,
             term_wait: NEVER,
         },
-        ..Settings::named("toy")
+        show_stderr: true,
     }
 }
 
