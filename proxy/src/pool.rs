@@ -178,7 +178,7 @@ impl Pool {
             return Ok(legacy);
         }
         if let Some((at, refusal)) = &slot.failure
-            && *at >= arrived
+            && *at > arrived
         {
             // It was tried for us, too: trying again for each would make the last one wait for
             // the sum of all.

@@ -14,6 +14,8 @@ mod ring;
 mod state;
 mod streams;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use calls::{Note, Origin, Progress};
 pub use id::SessionId;

@@ -137,7 +137,7 @@ impl Session {
             return Ok(seated);
         }
         if let Some((at, refusal)) = &*failure
-            && *at >= arrived
+            && *at > arrived
         {
             // It was tried for us, too: trying again for each would make the last one wait for
             // the sum of all.
