@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::config::{ChildMode, Config, Listen};
+use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
 use crate::front::sessions::{self, Sessions};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, banner};
 use crate::pool::{Pool, Settings as PoolSettings, Sharing};
-use crate::session::SessionLimits;
+use crate::session::{SessionLimits, Table};
 
 /// A proxy that has everything but a socket.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Proxy {
     pub app: Entrance,
     /// The front of the session eras.
     pub sessions: Arc<Sessions>,
+    /// The front of HTTP+SSE.
+    pub http_sse: Arc<HttpSse>,
     /// The children.
     pub pool: Arc<Pool>,
     /// What a person is told at the start.
@@ -32,6 +35,13 @@ impl Proxy {
     pub fn sweep(&self, now: Instant) {
         self.pool.sweep(now);
         self.sessions.sweep(now);
+        self.http_sse.sweep();
+    }
+
+    /// Refuses new work from now on.
+    pub fn drain(&self) {
+        self.sessions.drain();
+        self.http_sse.drain();
     }
 }
 
@@ -60,26 +70,43 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         max_starting: config.limits.max_starting,
         start: config.times.start,
     });
+    let (limits, times) = (&config.limits, &config.times);
+    let session = SessionLimits {
+        replay: limits.replay_bytes,
+        outlet: limits.outlet_bytes,
+    };
+    // One table for both, so that --max-sessions bounds them together.
+    let table = Arc::new(Table::new(limits.max_sessions, times.session_idle));
     let servers: Arc<Pool> = Arc::clone(&pool);
     let sessions = Sessions::new(
         servers,
+        Arc::clone(&table),
         sessions::Settings {
-            session: SessionLimits {
-                replay: config.limits.replay_bytes,
-                outlet: config.limits.outlet_bytes,
-            },
-            max_sessions: config.limits.max_sessions,
-            session_idle: config.times.session_idle,
-            start: config.times.start,
-            request: config.times.request,
-            silence: config.times.silence,
-            keep_alive: config.times.keep_alive,
+            session,
+            start: times.start,
+            request: times.request,
+            silence: times.silence,
+            keep_alive: times.keep_alive,
+            machine: config.machine.clone(),
+            stateless: config.stateless,
+        },
+    );
+    let servers: Arc<Pool> = Arc::clone(&pool);
+    let http_sse = HttpSse::new(
+        servers,
+        table,
+        http_sse::Settings {
+            session,
+            start: times.start,
+            request: times.request,
+            keep_alive: times.keep_alive,
             machine: config.machine.clone(),
             stateless: config.stateless,
         },
     );
     let app = App {
         sessions: Arc::clone(&sessions),
+        http_sse: Arc::clone(&http_sse),
         pool: Arc::clone(&pool),
         about: Arc::new(About {
             name: config.server.name.clone(),
@@ -97,6 +124,7 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
     Proxy {
         app: entrance(app, &listen, &config.door),
         sessions,
+        http_sse,
         pool,
         banner: banner(&BannerFacts {
             listen: &listen,

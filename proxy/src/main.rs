@@ -106,7 +106,7 @@ async fn run(config: Config) -> ExitCode {
 
 /// Refuses new work, lets calls end, then closes streams and stops children.
 async fn drain(proxy: &assemble::Proxy, limit: Duration) {
-    proxy.sessions.drain();
+    proxy.drain();
     let deadline = Instant::now() + limit;
     while proxy.sessions.load().1 > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -97,6 +97,12 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
         .env("MCP_COMMAND", "node")
         .env("MCP_ARGS", json(&[&main]));
 
+    // The same server for clients of the older transport.
+    let mut by_sse = world.proxy();
+    by_sse.arg("--").arg("node").arg(&main);
+    let mut by_sse_too = world.proxy();
+    by_sse_too.arg("--").arg("node").arg(&main);
+
     // A package whose folder is an argument.
     let mut filesystem = world.proxy();
     filesystem
@@ -126,6 +132,8 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
         world.talk("everything.mjs", by_package),
         world.talk("everything.py", by_command_line),
         world.talk("newest.py", by_command),
+        world.talk("sse.mjs", by_sse),
+        world.talk("sse.py", by_sse_too),
         Conversation {
             told: vec![folder.to_owned()],
             ..world.talk("filesystem.mjs", filesystem)

@@ -35,12 +35,12 @@ pub(super) async fn index(Extract(app): Extract<App>, headers: HeaderMap) -> Res
             "name": "mcp-proxy",
             "version": env!("CARGO_PKG_VERSION"),
             "server": app.about.name,
-            "endpoints": { "mcp": "/mcp", "health": "/health", "ready": "/health/ready", "status": "/status" },
+            "endpoints": { "mcp": "/mcp", "sse": "/sse", "health": "/health", "ready": "/health/ready", "status": "/status" },
         }));
     }
     rescue::text(format!(
         "mcp-proxy {version}: the MCP server \"{name}\" over Streamable HTTP.\n\n\
-         Point an MCP client at /mcp on this address.\n\
+         Point an MCP client at /mcp on this address, or at /sse if it only speaks HTTP+SSE.\n\
          /health/live and /health/ready are for monitors, /status says what runs.\n",
         version = env!("CARGO_PKG_VERSION"),
         name = app.about.name,

@@ -55,6 +55,18 @@ pub enum Fault {
     /// The session has ended, or never was, or is another principal's.
     #[error("there is no such session; send initialize to start one")]
     SessionUnknown,
+    /// A message for an HTTP+SSE session that does not say which.
+    #[error("the session_id parameter is missing; GET /sse gives out the address to post to")]
+    ConnectionUnnamed,
+    /// The HTTP+SSE connection has ended, or never was, or is another principal's.
+    #[error("there is no such session; GET /sse starts one")]
+    ConnectionUnknown,
+    /// HTTP+SSE where no sessions are given out.
+    #[error("--stateless has no sessions, and HTTP+SSE needs one; the MCP endpoint is /mcp")]
+    NoConnections,
+    /// A request before `initialize`.
+    #[error("send initialize first")]
+    NotInitialized,
     /// No room for another session.
     #[error("all {cap} sessions are in use; end one with DELETE or raise --max-sessions")]
     SessionsFull {
@@ -153,14 +165,18 @@ impl Fault {
             | Self::InitializeInBatch
             | Self::IdInFlight
             | Self::InitializedTwice
+            | Self::ConnectionUnnamed
+            | Self::NotInitialized
             | Self::NotResumable => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoSuchPath | Self::SessionUnknown | Self::Refused(Refusal::Ended) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoSuchPath
+            | Self::SessionUnknown
+            | Self::ConnectionUnknown
+            | Self::NoConnections
+            | Self::Refused(Refusal::Ended) => StatusCode::NOT_FOUND,
             Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::StreamTaken => StatusCode::CONFLICT,
             Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -173,11 +189,14 @@ impl Fault {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Unreadable(fault) => fault.code(),
-            Self::SessionUnknown | Self::Refused(Refusal::Ended) => ErrorCode::SESSION_NOT_FOUND,
+            Self::SessionUnknown | Self::ConnectionUnknown | Self::Refused(Refusal::Ended) => {
+                ErrorCode::SESSION_NOT_FOUND
+            }
             Self::BatchUnknown
             | Self::InitializeInBatch
             | Self::IdInFlight
-            | Self::InitializedTwice => ErrorCode::INVALID_REQUEST,
+            | Self::InitializedTwice
+            | Self::NotInitialized => ErrorCode::INVALID_REQUEST,
             _ => ErrorCode::SERVER_ERROR,
         }
     }
@@ -285,8 +304,9 @@ pub(super) fn silent_stream() -> Response<Body> {
     event_stream(Body::empty())
 }
 
-/// An element of a batch that was refused, as its answer.
-pub(super) fn in_batch(id: Option<&Id>, fault: &Fault) -> Message {
+/// A request that was refused where no status can say so: an element of a batch, or whatever came
+/// after a 202.
+pub(super) fn refused(id: Option<&Id>, fault: &Fault) -> Message {
     mcp_wire::error_message(
         id,
         fault.code(),

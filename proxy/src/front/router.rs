@@ -17,6 +17,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::http_sse::HttpSse;
 use super::pages;
 use super::sessions::Sessions;
 use super::{Fault, rescue};
@@ -33,6 +34,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct App {
     /// The front of the session eras.
     pub sessions: Arc<Sessions>,
+    /// The front of HTTP+SSE.
+    pub http_sse: Arc<HttpSse>,
     /// The children, for the pages that tell of them.
     pub pool: Arc<Pool>,
     /// What `/` and `/status` say of the server behind.
@@ -44,7 +47,7 @@ pub struct App {
 /// The whole application, as a connection is served by it: the guard first, then the paths. Cheap
 /// to clone.
 ///
-/// The MCP endpoint is told from the pages by comparing its path, before any router: every layer
+/// The MCP endpoints are told from the pages by comparing paths, before any router: every layer
 /// of a router boxes what passes through it, and there would be more of that in a call than of
 /// everything else the proxy does for it.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ pub struct Entrance(Arc<Inside>);
 struct Inside {
     guard: Guard,
     sessions: Arc<Sessions>,
+    http_sse: Arc<HttpSse>,
     max_body: usize,
     pages: TowerToHyperService<Router>,
 }
@@ -68,7 +72,8 @@ impl fmt::Debug for Entrance {
 /// The way in to this application, through this door.
 #[must_use]
 pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
-    let (sessions, max_body) = (Arc::clone(&app.sessions), app.max_body);
+    let (sessions, http_sse) = (Arc::clone(&app.sessions), Arc::clone(&app.http_sse));
+    let max_body = app.max_body;
     let pages = Router::new()
         .route("/", get(pages::index))
         .route("/health", get(pages::live))
@@ -81,6 +86,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
     Entrance(Arc::new(Inside {
         guard: Guard::new(listen, door),
         sessions,
+        http_sse,
         max_body,
         pages: TowerToHyperService::new(pages),
     }))
@@ -93,53 +99,67 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn call(&self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        match self.0.guard.admit(&head) {
-            Err(refusal) => Box::pin(ready(Ok(rescue::door(refusal)))),
-            Ok(principal) if matches!(head.uri.path(), "/mcp" | "/mcp/") => {
-                Box::pin(mcp(Arc::clone(&self.0), head, principal, body))
-            }
-            Ok(_) => Box::pin(self.0.pages.call(Request::from_parts(head, body))),
+        let principal = match self.0.guard.admit(&head) {
+            Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
+            Ok(principal) => principal,
+        };
+        match head.uri.path() {
+            "/mcp" | "/mcp/" => self.posted(Endpoint::Mcp, head, principal, body),
+            "/messages" | "/messages/" => self.posted(Endpoint::Messages, head, principal, body),
+            // Its answer is a stream and its request has no body.
+            "/sse" | "/sse/" => Box::pin(ready(Ok(self.0.http_sse.sse(&head, &principal)))),
+            _ => Box::pin(self.0.pages.call(Request::from_parts(head, body))),
         }
     }
 }
 
-async fn mcp<B>(
-    inside: Arc<Inside>,
-    head: Parts,
-    principal: Principal,
-    body: B,
-) -> Result<Response<Body>, Infallible>
+/// A path whose requests have bodies.
+#[derive(Clone, Copy, Debug)]
+enum Endpoint {
+    Mcp,
+    Messages,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Entrance {
+    /// Reads the body, and lets the endpoint answer.
+    fn posted<B>(&self, to: Endpoint, head: Parts, principal: Principal, body: B) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let inside = Arc::clone(&self.0);
+        Box::pin(async move {
+            Ok(match (read(&head, body, inside.max_body).await, to) {
+                (Err(fault), _) => fault.into_response(None),
+                (Ok(body), Endpoint::Mcp) => inside.sessions.handle(&head, &principal, body).await,
+                (Ok(body), Endpoint::Messages) => {
+                    inside.http_sse.messages(&head, &principal, body).await
+                }
+            })
+        })
+    }
+}
+
+/// The whole body, bounded in bytes and in time.
+async fn read<B>(head: &Parts, body: B, limit: usize) -> Result<Bytes, Fault>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let limit = inside.max_body;
     let announced: Option<usize> = head
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = if announced.is_some_and(|length| length > limit) {
+    if announced.is_some_and(|length| length > limit) {
         // Refused before a byte of it is read.
-        Err(Fault::TooLarge { limit })
-    } else {
-        read(body, limit).await
-    };
-    Ok(match body {
-        Ok(body) => inside.sessions.handle(&head, &principal, body).await,
-        Err(fault) => fault.into_response(None),
-    })
-}
-
-/// The whole body, bounded in bytes and in time.
-async fn read<B>(body: B, limit: usize) -> Result<Bytes, Fault>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
+        return Err(Fault::TooLarge { limit });
+    }
     let whole = Limited::new(body, limit).collect();
     match tokio::time::timeout(BODY_TIMEOUT, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),

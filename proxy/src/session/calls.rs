@@ -65,6 +65,32 @@ impl Session {
         Some(exchange)
     }
 
+    /// Enters `initialize` and writes it into the record. `None` if it was accepted already or is
+    /// in flight. For sessions that are there before it is said.
+    #[must_use]
+    pub fn begin(&self, initialize: &Message) -> Option<ExchangeId> {
+        let id = initialize.id()?;
+        {
+            let mut state = self.state.lock();
+            let said = state.record.version.is_some()
+                || state
+                    .calls
+                    .values()
+                    .any(|origin| matches!(origin.note.as_deref(), Some(Note::Initialize)));
+            if said {
+                return None;
+            }
+            state.record.initialized(initialize);
+        }
+        self.enter(id, Some(Note::Initialize))
+    }
+
+    /// The exchanges that have not ended.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<ExchangeId> {
+        self.state.lock().calls.keys().copied().collect()
+    }
+
     /// Says which call at the server an exchange has become.
     pub fn started(&self, exchange: ExchangeId, handle: Handle) {
         let mut state = self.state.lock();

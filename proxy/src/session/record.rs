@@ -38,6 +38,11 @@ impl Record {
         }
     }
 
+    /// The client has said `initialize` only now.
+    pub fn initialized(&mut self, initialize: &Message) {
+        self.initialize = text(&initialize.to_bytes());
+    }
+
     /// The server accepted this `logging/setLevel`.
     pub fn leveled(&mut self, request: &Message) {
         self.level = Some(text(request.source()));

@@ -28,6 +28,7 @@ pub struct SessionLimits {
 pub struct Session {
     id: SessionId,
     principal: Principal,
+    connection: bool,
     pub(super) standing: Outlet,
     pub(super) state: Mutex<State>,
     /// One reseating at a time; the others wait for its result.
@@ -64,12 +65,35 @@ impl Session {
         initialize: &Message,
         limits: SessionLimits,
     ) -> Arc<Self> {
+        let record = Record::new(principal.as_str(), initialize);
+        Self::with(id, principal, record, limits, false)
+    }
+
+    /// A session that is one connection (2024-11-05, HTTP+SSE): it is there before its client
+    /// says `initialize`, has its standing stream for everything, and ends with it.
+    #[must_use]
+    pub fn connection(id: SessionId, principal: Principal, limits: SessionLimits) -> Arc<Self> {
+        let record = Record {
+            principal: principal.as_str().to_owned(),
+            ..Record::default()
+        };
+        Self::with(id, principal, record, limits, true)
+    }
+
+    fn with(
+        id: SessionId,
+        principal: Principal,
+        record: Record,
+        limits: SessionLimits,
+        connection: bool,
+    ) -> Arc<Self> {
         let (standing, _unattended) = Outlet::new(limits.outlet);
         Arc::new(Self {
             id,
             standing,
+            connection,
             state: Mutex::new(State {
-                record: Record::new(principal.as_str(), initialize),
+                record,
                 version: None,
                 seated: None,
                 early: Arc::default(),
@@ -100,6 +124,25 @@ impl Session {
         &self.principal
     }
 
+    /// Whether it is one connection, and ends with it.
+    #[must_use]
+    pub const fn is_connection(&self) -> bool {
+        self.connection
+    }
+
+    /// Where events go that belong to no call.
+    #[must_use]
+    pub fn standing(&self) -> Outlet {
+        self.standing.clone()
+    }
+
+    /// Whether there is a server to speak to: the client said `initialize`, and a server took it
+    /// or has yet to answer.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.state.lock().record.version.is_some() || self.current().is_some()
+    }
+
     /// The version the server settled on; `None` before `initialize` was answered, or where the
     /// server named one we do not know.
     #[must_use]
@@ -107,13 +150,17 @@ impl Session {
         self.state.lock().version
     }
 
-    /// Takes the first seat: at a server that waits for this client's `initialize`.
+    /// Takes the first seat: at a server that waits for this client's `initialize`. A seat at a
+    /// server that refused an earlier `initialize` is kept.
     ///
     /// # Errors
     ///
     /// As [`Servers::seat`].
     pub async fn open(&self, servers: &dyn Servers) -> Result<Seated, Refusal> {
         let _one = self.seating.lock().await;
+        if let Some(seated) = self.current() {
+            return Ok(seated);
+        }
         let seated = servers.seat(self.seat(None)).await?;
         self.sit(seated)
     }

@@ -33,12 +33,19 @@ impl Table {
         }
     }
 
+    /// How many sessions there may be.
+    #[must_use]
+    pub const fn cap(&self) -> usize {
+        self.cap
+    }
+
     /// The session of this id, if it is alive and this principal's. A stranger's session is as
-    /// unknown as one that never was.
+    /// unknown as one that never was, and so is a session that is one connection: only that
+    /// connection's own front reaches it.
     #[must_use]
     pub fn find(&self, id: &str, principal: &Principal) -> Option<Arc<Session>> {
         let session = self.sessions.read().get(id).cloned()?;
-        (session.principal() == principal).then(|| {
+        (session.principal() == principal && !session.is_connection()).then(|| {
             session.touch();
             session
         })

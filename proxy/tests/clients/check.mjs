@@ -12,6 +12,7 @@ export const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
 export const { StreamableHTTPClientTransport } = require(
   "@modelcontextprotocol/sdk/client/streamableHttp.js",
 );
+export const { SSEClientTransport } = require("@modelcontextprotocol/sdk/client/sse.js");
 export const types = require("@modelcontextprotocol/sdk/types.js");
 
 // A machine with two busy cores answers within this; a lost message never does.
@@ -69,8 +70,12 @@ export function inbox() {
 }
 
 /** A connected client that answers every question the protocol knows. */
-export async function connect(url, answering = {}) {
-  const transport = new StreamableHTTPClientTransport(new URL(url));
+export function connect(url, answering = {}) {
+  return connectOver(new StreamableHTTPClientTransport(new URL(url)), answering);
+}
+
+/** The same over a transport of the caller's choice. */
+export async function connectOver(transport, answering = {}) {
   const client = new Client(
     { name: "typescript-client", version: "1.0.0" },
     { capabilities: { roots: { listChanged: true }, sampling: {}, elicitation: { form: {} } } },

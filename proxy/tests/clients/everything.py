@@ -10,73 +10,21 @@ import httpx
 import mcp.types as types
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.context import RequestContext
 from mcp.shared.exceptions import McpError
 from pydantic import AnyUrl
 
 import check
+from features import Features, late, session_over, text_of, updates
 
 URL = sys.argv[1]
 DOCUMENT = AnyUrl("demo://resource/dynamic/text/1")
 
-logs: check.Inbox[types.LoggingMessageNotificationParams] = check.Inbox()
-updates: check.Inbox[str] = check.Inbox()
-late: check.Inbox[types.ProgressNotificationParams] = check.Inbox()
-asked: list[str] = []
 
-Context = RequestContext[ClientSession, None]
-
-
-async def on_log(params: types.LoggingMessageNotificationParams) -> None:
-    logs.push(params)
-
-
-async def on_message(message: object) -> None:
-    if not isinstance(message, types.ServerNotification):
-        return
-    if isinstance(message.root, types.ResourceUpdatedNotification):
-        updates.push(str(message.root.params.uri))
-    if isinstance(message.root, types.ProgressNotification):
-        late.push(message.root.params)
-
-
-async def sample(_: Context, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
-    asked.append(f"model {params.maxTokens}")
-    content = types.TextContent(type="text", text="Paris, naturally.")
-    return types.CreateMessageResult(role="assistant", content=content, model="a-model")
-
-
-async def elicit(_: Context, params: types.ElicitRequestParams) -> types.ElicitResult:
-    asked.append(f"person {params.message}")
-    return types.ElicitResult(action="decline")
-
-
-async def list_roots(_: Context) -> types.ListRootsResult:
-    root = types.Root(uri="file:///workspace/python", name="python")
-    return types.ListRootsResult(roots=[root])
-
-
-def text_of(result: types.CallToolResult) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
-def session_over(read, write) -> ClientSession:
-    return ClientSession(
-        read,
-        write,
-        sampling_callback=sample,
-        elicitation_callback=elicit,
-        list_roots_callback=list_roots,
-        logging_callback=on_log,
-        message_handler=on_message,
-    )
-
-
-class Checks:
+class Checks(Features):
     """The checks share one session; each is a method whose docstring is its name."""
 
     def __init__(self, session: ClientSession, hello: types.InitializeResult, session_id: str):
-        self.session = session
+        super().__init__(session)
         self.hello = hello
         self.session_id = session_id
 
@@ -109,36 +57,6 @@ class Checks:
         assert contents[0].uri == DOCUMENT
         filled = await self.session.get_prompt("args-prompt", {"city": "Oslo"})
         assert "Oslo" in filled.messages[0].content.text
-
-    async def progress(self) -> None:
-        """progress arrives in order and before the answer"""
-        seen: list[float] = []
-
-        async def on_progress(done: float, total: float | None, message: str | None) -> None:
-            seen.append(done)
-
-        arguments = {"duration": 0.3, "steps": 15}
-        name = "trigger-long-running-operation"
-        await self.session.call_tool(name, arguments, progress_callback=on_progress)
-        assert seen == [float(step) for step in range(1, 16)], seen
-
-    async def questions(self) -> None:
-        """the server asks the model, the person and for roots"""
-        arguments = {"prompt": "Capital?", "maxTokens": 9}
-        answer = await self.session.call_tool("trigger-sampling-request", arguments)
-        assert "Paris, naturally." in text_of(answer)
-        assert "model 9" in asked
-        answer = await self.session.call_tool("trigger-elicitation-request", {})
-        assert "declined" in text_of(answer)
-        roots = await self.session.call_tool("get-roots-list", {})
-        assert "file:///workspace/python" in text_of(roots)
-
-    async def logging(self) -> None:
-        """log lines arrive at the level that was asked for"""
-        await self.session.set_logging_level("debug")
-        await self.session.call_tool("toggle-simulated-logging", {})
-        await logs.find(lambda line: "message" in str(line.data))
-        await self.session.call_tool("toggle-simulated-logging", {})
 
     async def subscription(self) -> None:
         """an update of a subscribed resource arrives"""
@@ -173,17 +91,6 @@ class Checks:
         assert scope.cancelled_caught
         assert "here" in text_of(await self.session.call_tool("echo", {"message": "here"}))
         await late.find(lambda progress: progress.total == 1)
-
-    async def concurrent(self) -> None:
-        """many calls at once each get their own answer"""
-
-        async def one(n: int) -> None:
-            answer = await self.session.call_tool("get-sum", {"a": n, "b": 1000})
-            assert str(n + 1000) in text_of(answer)
-
-        async with anyio.create_task_group() as group:
-            for n in range(50):
-                group.start_soon(one, n)
 
     async def second(self) -> None:
         """a second session at once has its own answers to equal ids"""

@@ -10,9 +10,9 @@ use axum::body::Body;
 use axum::http::Response;
 use mcp_wire::{Kind, Message};
 
+use super::super::render::{self, Rendered};
 use super::super::{Fault, body, rescue};
 use super::post::Opening;
-use super::render::{self, Rendered};
 use super::stream::{self, EventStream};
 use super::{Sessions, sessionless::Transient};
 use crate::exchange::{Event, ExchangeId, Item, Outcome, Refusal, Tagged, Tap};

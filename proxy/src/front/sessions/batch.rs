@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
-use mcp_wire::{Kind, Message, ParseError, Version, method};
+use mcp_wire::{Kind, Message, ParseError};
 
-use super::super::{Fault, rescue};
+use super::super::{Fault, conversation, rescue};
+use super::Sessions;
 use super::answer::Answering;
-use super::{Sessions, post};
 use crate::exchange::{Outlet, Principal};
 
 impl Sessions {
@@ -23,15 +23,9 @@ impl Sessions {
         if self.settings.stateless {
             return Err(Fault::BatchUnknown);
         }
-        if messages.iter().flatten().any(|message| {
-            message.kind() == Kind::Request && message.method() == Some(method::INITIALIZE)
-        }) {
-            return Err(Fault::InitializeInBatch);
-        }
+        conversation::check_batch(&messages)?;
         let session = self.find(headers, principal)?;
-        if session.version() != Some(Version::V2025_03_26) {
-            return Err(Fault::BatchUnknown);
-        }
+        conversation::takes_batches(&session)?;
         // All calls of a batch share one outlet, so that the order of their events is the order
         // in which the server wrote them. Whatever ends this early, what was sent is seen to.
         let (outlet, tap) = Outlet::new(self.settings.session.outlet);
@@ -42,14 +36,14 @@ impl Sessions {
             match message {
                 Err(fault) => {
                     silent = false;
-                    ready.push(post::unreadable(&fault));
+                    ready.push(conversation::unreadable(&fault));
                 }
                 Ok(message) if message.kind() == Kind::Request => {
                     silent = false;
                     let id = message.id();
                     match self.send(&session, message, outlet.clone()).await {
                         Ok(exchange) => answering.add(exchange),
-                        Err(fault) => ready.push(rescue::in_batch(id.as_ref(), &fault)),
+                        Err(fault) => ready.push(rescue::refused(id.as_ref(), &fault)),
                     }
                 }
                 Ok(message) => {

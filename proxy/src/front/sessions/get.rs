@@ -6,9 +6,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 
 use super::super::Fault;
-use super::headers;
+use super::super::headers::{self, Claim};
+use super::Sessions;
 use super::stream::{self, EventStream};
-use super::{Sessions, headers::Claim};
 use crate::exchange::Principal;
 use crate::session::{StreamId, Unresumable};
 

@@ -9,17 +9,16 @@
 //! session's ring, what was not is still in the outlet. Disconnecting is not cancelling in these
 //! eras: the call goes on.
 //!
-//! Files: `post.rs` takes messages in, `answer.rs` decides between JSON and SSE, `render.rs` turns
-//! events into the client's messages, `stream.rs` is the SSE body, `get.rs` and `delete.rs` are
-//! the other two verbs, `batch.rs` is 2025-03-26's, `sessionless.rs` is `--stateless`.
+//! Files: `post.rs` takes messages in, `answer.rs` decides between JSON and SSE, `stream.rs` is the
+//! SSE body, `get.rs` and `delete.rs` are the other two verbs, `batch.rs` is 2025-03-26's,
+//! `sessionless.rs` is `--stateless`. What HTTP+SSE needs too is a floor above: `conversation.rs`
+//! brings messages to a server, `render.rs` turns events into the client's messages.
 
 mod answer;
 mod batch;
 mod delete;
 mod get;
-mod headers;
 mod post;
-mod render;
 mod sessionless;
 mod stream;
 
@@ -42,10 +41,6 @@ use crate::session::{SessionLimits, Table};
 pub struct Settings {
     /// What a session may hold.
     pub session: SessionLimits,
-    /// Sessions alive at once.
-    pub max_sessions: usize,
-    /// A session nobody uses is ended after this long.
-    pub session_idle: Duration,
     /// From spawning a child until it answered `initialize`.
     pub start: Duration,
     /// A client's request.
@@ -63,7 +58,7 @@ pub struct Settings {
 /// The front of the session eras.
 pub struct Sessions {
     servers: Arc<dyn Servers>,
-    table: Table,
+    table: Arc<Table>,
     settings: Settings,
     draining: AtomicBool,
     /// Calls of requests that belong to no session in the table.
@@ -79,12 +74,12 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// A front for clients of these servers.
+    /// A front for clients of these servers, whose sessions are kept in this table.
     #[must_use]
-    pub fn new(servers: Arc<dyn Servers>, settings: Settings) -> Arc<Self> {
+    pub fn new(servers: Arc<dyn Servers>, table: Arc<Table>, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
             servers,
-            table: Table::new(settings.max_sessions, settings.session_idle),
+            table,
             settings,
             draining: AtomicBool::new(false),
             transient: AtomicUsize::new(0),
@@ -145,7 +140,7 @@ impl Sessions {
         self.table.end_all();
     }
 
-    /// Sessions alive, and calls in flight.
+    /// Sessions alive, those of other fronts in the same table included, and calls in flight.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
         (

@@ -6,22 +6,13 @@ use std::sync::atomic::Ordering;
 use axum::body::Body as HttpBody;
 use axum::http::{HeaderMap, HeaderValue, Response};
 use bytes::Bytes;
-use mcp_wire::{Body, Id, Kind, Member, Message, ParseError, method};
-use tokio::time::Instant;
+use mcp_wire::{Body, Kind, Member, Message, method};
 
-use super::super::{Fault, rescue};
-use super::headers::{self, Claim};
+use super::super::headers::{self, Claim};
+use super::super::{Fault, conversation, rescue};
 use super::{Sessions, answer};
-use crate::exchange::{AskId, Call, ExchangeId, Handle, Outlet, Principal, Refusal};
-use crate::session::{Note, Session, SessionId};
-
-/// Servers one request is offered to. The first may have ended since the session looked; when its
-/// successor has, too, the client is told.
-const SEATS_TRIED: usize = 2;
-
-/// Messages one body may hold (2025-03-26 batches). A client that has more to say sends more
-/// bodies.
-pub(super) const MAX_BATCH: usize = 100;
+use crate::exchange::{ExchangeId, Outlet, Principal};
+use crate::session::{Session, SessionId};
 
 impl Sessions {
     pub(super) async fn post(
@@ -33,7 +24,7 @@ impl Sessions {
         if let Err(fault) = headers::check_post(headers) {
             return fault.into_response(None);
         }
-        match Body::parse(body, MAX_BATCH) {
+        match Body::parse(body, conversation::MAX_BATCH) {
             Err(fault) => Fault::Unreadable(fault).into_response(None),
             Ok(Body::One(message)) => {
                 let id = message.id();
@@ -58,12 +49,10 @@ impl Sessions {
             self.take_work()?;
         }
         check_era(headers, &message)?;
-        let initialize =
-            message.kind() == Kind::Request && message.method() == Some(method::INITIALIZE);
         if self.settings.stateless {
             return self.sessionless(principal, message).await;
         }
-        if initialize {
+        if conversation::is_initialize(&message) {
             return match headers::session_id(headers) {
                 Some(_) => Err(self
                     .find(headers, principal)
@@ -107,25 +96,14 @@ impl Sessions {
         self.table
             .enter(Arc::clone(&session))
             .map_err(|_| Fault::SessionsFull {
-                cap: self.settings.max_sessions,
+                cap: self.table.cap(),
             })?;
         let opening = Opening::new(self, &session);
-        let seated = match session.open(&*self.servers).await {
-            // A client that is elsewhere can have its server again when it comes back.
-            Err(Refusal::Full { .. }) if self.table.make_room(Instant::now()) => {
-                session.open(&*self.servers).await?
-            }
-            seated => seated?,
-        };
         let (outlet, tap) = Outlet::new(self.settings.session.outlet);
-        let exchange = enter(&session, &message)?;
-        let call = Call {
-            message,
-            exchange,
-            outlet,
-            deadline: Instant::now() + self.settings.start,
-        };
-        session.started(exchange, Handle::call(&seated, call)?);
+        let exchange = conversation::enter(&session, &message)?;
+        let (call, start) = ((message, exchange), self.settings.start);
+        conversation::initialize(&*self.servers, &self.table, &session, call, outlet, start)
+            .await?;
         let (mut response, begun) =
             answer::initialize(self, &session, tap, exchange, opening).await?;
         if begun && let Ok(value) = HeaderValue::from_str(session.id().as_str()) {
@@ -136,63 +114,20 @@ impl Sessions {
         Ok(response)
     }
 
-    /// Sends a request to the session's server; one that died since the last request is replaced.
+    /// As [`conversation::send`].
     pub(super) async fn send(
         &self,
-        session: &Arc<Session>,
+        session: &Session,
         message: Message,
         outlet: Outlet,
     ) -> Result<ExchangeId, Fault> {
-        let exchange = enter(session, &message)?;
-        let mut entered = Entered {
-            session: Some(session),
-            exchange,
-        };
-        let mut tries = SEATS_TRIED;
-        loop {
-            let seated = session.seated(&*self.servers).await?;
-            tries -= 1;
-            let call = Call {
-                message: message.clone(),
-                exchange,
-                outlet: outlet.clone(),
-                deadline: Instant::now() + self.settings.request,
-            };
-            match Handle::call(&seated, call) {
-                // It ended since the session looked; nothing was sent, and the next look will see.
-                Err(Refusal::Gone) if tries > 0 => {}
-                Err(refusal) => return Err(refusal.into()),
-                Ok(handle) => {
-                    entered.session = None;
-                    session.started(exchange, handle);
-                    return Ok(exchange);
-                }
-            }
-        }
+        let patience = self.settings.request;
+        conversation::send(&*self.servers, session, message, outlet, patience).await
     }
 
-    /// A notification or an answer: taken, and nothing to say.
+    /// As [`conversation::take`].
     pub(super) async fn take(&self, session: &Session, message: Message) -> Result<(), Fault> {
-        match message.kind() {
-            Kind::Result | Kind::Error => {
-                let ask = message.id().and_then(|id| id.as_u64()).map(AskId);
-                // An answer nobody waits for (any more) is not the client's mistake.
-                let _late = ask.is_some_and(|ask| session.answer(ask, message));
-            }
-            _ if message.method() == Some(method::CANCELLED) => {
-                let id = message
-                    .member(Member::RequestId)
-                    .and_then(|id| Id::parse(Bytes::copy_from_slice(id)).ok());
-                if let Some(id) = id {
-                    session.cancel(&id, message);
-                }
-            }
-            _ => {
-                let seated = session.seated(&*self.servers).await?;
-                seated.server.tell(seated.feed, message)?;
-            }
-        }
-        Ok(())
+        conversation::take(&*self.servers, session, message).await
     }
 }
 
@@ -212,34 +147,6 @@ fn check_era(headers: &HeaderMap, message: &Message) -> Result<(), Fault> {
             }
             _ => Ok(()),
         },
-    }
-}
-
-/// Enters a request under its client's id.
-pub(super) fn enter(session: &Session, message: &Message) -> Result<ExchangeId, Fault> {
-    let id = message.id().ok_or(Fault::Incomplete)?;
-    let note = match message.method().unwrap_or_default() {
-        method::SET_LEVEL => Some(Note::Level(message.clone())),
-        method::RESOURCES_SUBSCRIBE => Some(Note::Subscribe(message.clone())),
-        method::RESOURCES_UNSUBSCRIBE => Some(Note::Unsubscribe(message.clone())),
-        method::INITIALIZE => Some(Note::Initialize),
-        _ => None,
-    };
-    session.enter(id, note).ok_or(Fault::IdInFlight)
-}
-
-/// Takes an exchange back that was entered but never sent.
-struct Entered<'a> {
-    /// `None` once it was sent.
-    session: Option<&'a Session>,
-    exchange: ExchangeId,
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        if let Some(session) = self.session {
-            let _origin = session.finish(self.exchange);
-        }
     }
 }
 
@@ -275,9 +182,4 @@ impl Drop for Opening {
             self.front.table.end(session.id());
         }
     }
-}
-
-/// What a batch's unreadable element is answered with.
-pub(super) fn unreadable(fault: &ParseError) -> Message {
-    mcp_wire::error_message(fault.id.as_ref(), fault.code(), &fault.to_string(), None)
 }

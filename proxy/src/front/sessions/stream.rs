@@ -1,6 +1,5 @@
 //! An SSE stream of a session: the body that writes events as they come, and numbers them.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,20 +8,17 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Response;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Frame;
 use mcp_wire::{Message, Version, sse};
-use tokio::time::{Interval, MissedTickBehavior};
 
+use super::super::frames::Frames;
+use super::super::render::{self, Rendered};
 use super::super::rescue;
 use super::post::Opening;
-use super::render::{self, Rendered};
 use super::sessionless::Transient;
 use crate::exchange::{Item, Tap};
 use crate::session::{Session, StreamId, Turn};
-
-/// Events that are ready together are written together, up to about this much.
-const BATCH_BYTES: usize = 16 * 1024;
 
 /// How long a client should wait before it comes back to a stream that broke, in milliseconds (the
 /// SSE `retry` field). Short, because what it waits for is kept in memory.
@@ -37,9 +33,7 @@ pub(super) struct EventStream {
     id: StreamId,
     turn: Turn,
     tap: Tap,
-    ready: VecDeque<Bytes>,
-    buffer: BytesMut,
-    keep_alive: Interval,
+    frames: Frames,
     over: bool,
     _transient: Option<Transient>,
     /// This stream answers an `initialize`; it is a session's when that was accepted.
@@ -54,17 +48,12 @@ pub(super) fn response(stream: EventStream) -> Response<Body> {
 impl EventStream {
     /// The stream `id` of a session, from what `tap` yields next.
     pub(super) fn new(session: Arc<Session>, id: StreamId, tap: Tap, keep_alive: Duration) -> Self {
-        let mut keep_alive = tokio::time::interval(keep_alive);
-        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        keep_alive.reset();
         Self {
             turn: session.turn(id),
             session,
             id,
             tap,
-            ready: VecDeque::new(),
-            buffer: BytesMut::new(),
-            keep_alive,
+            frames: Frames::new(keep_alive),
             over: false,
             _transient: None,
             opening: None,
@@ -81,8 +70,8 @@ impl EventStream {
             .is_some_and(|version| version >= Version::V2025_11_25)
         {
             let sequence = self.session.record_event(self.id, None);
-            self.buffer
-                .extend_from_slice(&sse::priming(&self.event_id(sequence), Some(RETRY_MS)));
+            let priming = sse::priming(&self.event_id(sequence), Some(RETRY_MS));
+            self.frames.written(&priming);
         }
         self
     }
@@ -102,7 +91,7 @@ impl EventStream {
         for (sequence, text) in events {
             if let Ok(message) = Message::parse(text) {
                 let id = self.event_id(sequence);
-                self.write_as(&id, &message);
+                self.frames.event(Some(&id), &message);
             }
         }
         self.over = over;
@@ -128,31 +117,14 @@ impl EventStream {
     fn write(&mut self, message: &Message) {
         let sequence = self.session.record_event(self.id, Some(message));
         let id = self.event_id(sequence);
-        self.write_as(&id, message);
-    }
-
-    /// Small messages are gathered in the buffer; a big one goes out in its own pieces, after
-    /// what was gathered before it.
-    fn write_as(&mut self, id: &str, message: &Message) {
-        if message.len() <= BATCH_BYTES {
-            sse::write_event(Some(id), message, &mut self.buffer);
-        } else {
-            self.flush();
-            self.ready.extend(sse::event(Some(id), message));
-        }
-    }
-
-    fn flush(&mut self) {
-        if !self.buffer.is_empty() {
-            self.ready.push_back(self.buffer.split().freeze());
-        }
+        self.frames.event(Some(&id), message);
     }
 
     /// Takes what is there.
     fn gather(&mut self, cx: &mut Context<'_>) {
         let turn = Turn::clone(&self.turn);
         let _turn = turn.lock();
-        while !self.over && self.ready.is_empty() && self.buffer.len() < BATCH_BYTES {
+        while !self.over && self.frames.has_room() {
             match self.tap.poll_next(cx) {
                 Poll::Pending => return,
                 Poll::Ready(None) => self.over = true,
@@ -197,28 +169,11 @@ impl http_body::Body for EventStream {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = &mut *self;
-        if this.ready.is_empty() {
-            this.gather(cx);
-            this.flush();
-        }
-        if let Some(piece) = this.ready.pop_front() {
-            this.keep_alive.reset();
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
-        }
-        if this.over {
-            return Poll::Ready(None);
-        }
-        match this.keep_alive.poll_tick(cx) {
-            // A comment, which no client sees and every middle box does.
-            Poll::Ready(_) => {
-                this.session.touch();
-                Poll::Ready(Some(Ok(Frame::data(sse::comment()))))
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        this.gather(cx);
+        this.frames.poll(cx, this.over, || this.session.touch())
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over && self.ready.is_empty() && self.buffer.is_empty()
+        self.over && self.frames.is_empty()
     }
 }

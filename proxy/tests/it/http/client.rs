@@ -275,6 +275,19 @@ impl Stream {
         .await
     }
 
+    /// Waits for a comment, the sign of life on a silent stream.
+    pub(super) async fn comment(&mut self) {
+        within("a comment", async {
+            while let Some(Ok(frame)) = self.body.frame().await {
+                if frame.data_ref().is_some_and(|data| data.starts_with(b":")) {
+                    return;
+                }
+            }
+            panic!("the stream ended");
+        })
+        .await;
+    }
+
     /// The next message; events that only prime are passed over. `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Value> {
         loop {

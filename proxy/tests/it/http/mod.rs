@@ -12,6 +12,8 @@ mod crossing;
 mod crowd;
 mod door;
 mod edges;
+mod http_sse;
+mod http_sse_ends;
 mod life;
 mod proxy;
 mod questions;

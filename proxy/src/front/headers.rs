@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use mcp_wire::{Era, Version};
 
-use super::super::Fault;
+use super::Fault;
 
 pub(super) static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -61,12 +61,7 @@ const USUAL_ACCEPT: &str = "application/json, text/event-stream";
 ///
 /// A client that sends no Accept header at all takes anything (RFC 9110, 12.5.1).
 pub(super) fn check_post(headers: &HeaderMap) -> Result<(), Fault> {
-    let json = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| media_type(value).eq_ignore_ascii_case("application/json"));
-    if !json {
-        return Err(Fault::NotJson);
-    }
+    check_json(headers)?;
     let usual = headers
         .get(header::ACCEPT)
         .is_some_and(|value| value == USUAL_ACCEPT);
@@ -80,16 +75,45 @@ pub(super) fn check_post(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-/// A GET wants a stream.
-pub(super) fn check_get(headers: &HeaderMap) -> Result<(), Fault> {
-    if headers.contains_key(header::ACCEPT) && accepts(headers, "text", "event-stream") {
-        Ok(())
-    } else {
-        Err(Fault::NotAcceptable {
-            wanted: "text/event-stream",
-        })
+/// A body is JSON.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Fault> {
+    let json = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| media_type(value).eq_ignore_ascii_case("application/json"));
+    if json { Ok(()) } else { Err(Fault::NotJson) }
+}
+
+/// `MCP-Protocol-Version`, where there is one, is of the session eras. `/sse` and `/messages` are
+/// nobody else's.
+pub(super) fn check_legacy(headers: &HeaderMap) -> Result<(), Fault> {
+    match version(headers) {
+        Claim::Absent | Claim::Legacy => Ok(()),
+        Claim::Modern(requested) => Err(Fault::ModernUnserved { requested }),
+        Claim::Unknown => Err(Fault::VersionUnknown),
     }
 }
+
+/// A GET wants a stream.
+pub(super) fn check_get(headers: &HeaderMap) -> Result<(), Fault> {
+    if headers.contains_key(header::ACCEPT) {
+        check_stream(headers)
+    } else {
+        Err(NO_STREAM)
+    }
+}
+
+/// A stream would be taken; whoever sends no Accept header takes anything.
+pub(super) fn check_stream(headers: &HeaderMap) -> Result<(), Fault> {
+    if accepts(headers, "text", "event-stream") {
+        Ok(())
+    } else {
+        Err(NO_STREAM)
+    }
+}
+
+const NO_STREAM: Fault = Fault::NotAcceptable {
+    wanted: "text/event-stream",
+};
 
 fn media_type(value: &HeaderValue) -> &str {
     let text = value.to_str().unwrap_or_default();

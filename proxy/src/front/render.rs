@@ -2,7 +2,7 @@
 
 use mcp_wire::{ErrorCode, Message};
 
-use super::super::rescue;
+use super::rescue;
 use crate::exchange::{AskId, Blame, Event, ExchangeId, Loss, Outcome, Retry, Tagged};
 use crate::session::{Progress, Session};
 

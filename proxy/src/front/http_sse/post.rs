@@ -1,0 +1,141 @@
+//! `POST /messages`: taken or not, and nothing else.
+
+use axum::body::Body as HttpBody;
+use axum::http::request::Parts;
+use axum::http::{Response, Uri};
+use bytes::Bytes;
+use mcp_wire::Body;
+
+use super::super::conversation::{self, MAX_BATCH};
+use super::super::{Fault, headers, rescue};
+use super::HttpSse;
+use super::inbox::Inbox;
+use crate::exchange::Principal;
+
+impl HttpSse {
+    /// 202 once the connection is known and the body is one it can take; from there on the stream
+    /// has the word.
+    pub(super) async fn post(
+        &self,
+        parts: &Parts,
+        principal: &Principal,
+        body: Bytes,
+    ) -> Result<Response<HttpBody>, Fault> {
+        headers::check_json(&parts.headers)?;
+        headers::check_legacy(&parts.headers)?;
+        let length = body.len();
+        let body = Body::parse(body, MAX_BATCH)?;
+        let inbox = self.find(&parts.uri, principal)?;
+        let mut messages = match body {
+            Body::One(message) => vec![Ok(message)],
+            Body::Batch(messages) => {
+                conversation::check_batch(&messages)?;
+                conversation::takes_batches(inbox.session())?;
+                messages
+            }
+        };
+        inbox.answers(&*self.servers, &mut messages).await;
+        inbox
+            .put(messages, length)
+            .await
+            .map_err(|_| Fault::ConnectionUnknown)?;
+        Ok(rescue::accepted())
+    }
+
+    /// Where the messages of the connection go that a request names. A stranger's connection is
+    /// as unknown as one that never was.
+    fn find(&self, uri: &Uri, principal: &Principal) -> Result<Inbox, Fault> {
+        let id = session_id(uri).ok_or(Fault::ConnectionUnnamed)?;
+        self.inboxes
+            .lock()
+            .get(id)
+            .filter(|inbox| inbox.session().principal() == principal && !inbox.session().is_ended())
+            .cloned()
+            .ok_or(Fault::ConnectionUnknown)
+    }
+}
+
+/// The parameter of the address we gave out. Ids have no letter that a client would escape.
+fn session_id(uri: &Uri) -> Option<&str> {
+    uri.query()?
+        .split('&')
+        .find_map(|parameter| parameter.strip_prefix("session_id="))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, ready};
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::http::{HeaderMap, Request};
+
+    use super::super::Settings;
+    use super::*;
+    use crate::exchange::{Refusal, Seat, Seated, Servers};
+    use crate::session::{SessionLimits, Table};
+
+    struct NoServers;
+
+    impl Servers for NoServers {
+        fn seat<'a>(
+            &'a self,
+            _: Seat,
+        ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>> {
+            Box::pin(ready(Err(Refusal::Gone)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_takes_messages_of_its_own_principal_only() {
+        let table = Arc::new(Table::new(1, Duration::from_secs(60)));
+        let settings = Settings {
+            session: SessionLimits {
+                replay: 1 << 10,
+                outlet: 1 << 20,
+            },
+            start: Duration::from_secs(1),
+            request: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(60),
+            machine: Some("m1".to_owned()),
+            stateless: false,
+        };
+        let front = HttpSse::new(Arc::new(NoServers), table, settings);
+        let owner = Principal::named("owner");
+        let stream = front.open(&HeaderMap::new(), &owner).unwrap();
+        let id = front.inboxes.lock().keys().next().cloned().unwrap();
+        let request = Request::post(format!("/messages?session_id={}", id.as_str()))
+            .header("content-type", "application/json");
+        let parts = request.body(()).unwrap().into_parts().0;
+        let post = |principal| {
+            let (front, parts) = (&front, &parts);
+            async move {
+                let ping = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+                front.post(parts, &principal, ping).await
+            }
+        };
+        assert_eq!(post(owner.clone()).await.unwrap().status(), 202);
+        for stranger in [Principal::anonymous(), Principal::named("other")] {
+            let fault = post(stranger).await.unwrap_err();
+            assert!(matches!(fault, Fault::ConnectionUnknown), "{fault}");
+        }
+        drop(stream);
+        let fault = post(owner).await.unwrap_err();
+        assert!(matches!(fault, Fault::ConnectionUnknown), "{fault}");
+    }
+
+    #[test]
+    fn the_session_is_found_among_other_parameters() {
+        for (uri, id) in [
+            ("/messages?session_id=ab", Some("ab")),
+            ("/messages/?a=b&session_id=m1.ab&c", Some("m1.ab")),
+            ("/messages?session_id=", Some("")),
+            ("/messages?my_session_id=ab", None),
+            ("/messages?", None),
+            ("/messages", None),
+        ] {
+            assert_eq!(session_id(&uri.parse().unwrap()), id, "{uri}");
+        }
+    }
+}
