@@ -53,8 +53,16 @@ pub struct Entrance(Arc<Inside>);
 struct Inside {
     guard: Guard,
     sessions: Arc<Sessions>,
+    /// The endpoint's path, without a slash at its end; with one it is the same.
+    mcp_path: String,
     max_body: usize,
     pages: TowerToHyperService<Router>,
+}
+
+impl Inside {
+    fn is_mcp(&self, path: &str) -> bool {
+        path.strip_suffix('/').unwrap_or(path) == self.mcp_path
+    }
 }
 
 impl fmt::Debug for Entrance {
@@ -69,7 +77,11 @@ impl fmt::Debug for Entrance {
 #[must_use]
 pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
     let (sessions, max_body) = (Arc::clone(&app.sessions), app.max_body);
-    let pages = Router::new()
+    let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
+        // `config` refuses every path that is routed already.
+        pages.route(path, get(pages::live))
+    });
+    let pages = health
         .route("/", get(pages::index))
         .route("/health", get(pages::live))
         .route("/health/live", get(pages::live))
@@ -81,6 +93,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
     Entrance(Arc::new(Inside {
         guard: Guard::new(listen, door),
         sessions,
+        mcp_path: listen.mcp_path.clone(),
         max_body,
         pages: TowerToHyperService::new(pages),
     }))
@@ -99,7 +112,7 @@ where
         let (head, body) = request.into_parts();
         match self.0.guard.admit(&head) {
             Err(refusal) => Box::pin(ready(Ok(rescue::door(refusal)))),
-            Ok(principal) if matches!(head.uri.path(), "/mcp" | "/mcp/") => {
+            Ok(principal) if self.0.is_mcp(head.uri.path()) => {
                 Box::pin(mcp(Arc::clone(&self.0), head, principal, body))
             }
             Ok(_) => Box::pin(self.0.pages.call(Request::from_parts(head, body))),

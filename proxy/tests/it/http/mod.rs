@@ -19,4 +19,5 @@ mod resume;
 mod rust_sdk;
 mod session;
 mod stopping;
+mod told;
 mod typed;
