@@ -112,6 +112,7 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
             name: config.server.name.clone(),
             command: config.server.display.clone(),
             started: Instant::now(),
+            mcp_path: config.listen.mcp_path.clone(),
             sharing: sharing_name,
         }),
         max_body: config.limits.max_body,

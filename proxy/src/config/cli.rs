@@ -27,6 +27,12 @@ pub(super) struct Typed {
     /// The port to listen on; 0 takes a free one and prints it. `PORT` is read too [default: 8080]
     #[arg(long, value_name = "PORT", help_heading = "Listening")]
     pub(super) port: Option<String>,
+    /// The path of the MCP endpoint [default: /mcp]
+    #[arg(long, value_name = "PATH", help_heading = "Listening")]
+    pub(super) mcp_path: Option<String>,
+    /// A path that answers like /health, beside it; repeatable, or a comma list
+    #[arg(long, value_name = "PATH", help_heading = "Listening", action = ArgAction::Append)]
+    pub(super) health_path: Vec<String>,
 
     /// A variable for the server; repeatable, also `-e KEY VALUE`
     #[arg(short, long, value_name = "KEY=VALUE", help_heading = "The server", action = ArgAction::Append)]
@@ -119,7 +125,7 @@ pub(super) struct Typed {
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub(super) max_starting: Option<String>,
 
-    /// error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
+    /// off, error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
     #[arg(long, value_name = "LEVEL", help_heading = "Log")]
     pub(super) log_level: Option<String>,
     /// text or json [default: text]
@@ -129,6 +135,9 @@ pub(super) struct Typed {
     #[arg(long, help_heading = "Log")]
     pub(super) debug: bool,
 
+    /// Show every setting with its value and where it came from, and start nothing
+    #[arg(long, help_heading = "Help")]
+    pub(super) print_config: bool,
     /// Show this help
     #[arg(short, long, action = ArgAction::Help, help_heading = "Help")]
     help: Option<bool>,
@@ -148,13 +157,16 @@ Examples:
   MCP_PACKAGE=pypi:mcp-server-time mcp-proxy
   MCP_COMMAND='node dist/index.js' mcp-proxy
 
+As the first word: help, man, and completions bash|zsh|fish.
+
 Durations are 500ms, 30s, 5m, 2h, or seconds. Sizes are 512KiB, 4MiB, or bytes.
 Every flag has a variable: --max-body-size is MCP_PROXY_MAX_BODY_SIZE, a switch is true or false.
 MCP_ENV_X=v gives the server X=v. README.md has them all in one table.";
 
-/// Flags that no `MCP_PROXY_*` variable stands for: `-e` has `MCP_ENV_*`, help is for people, and
-/// `--auth-token` is refused (`MCP_PROXY_AUTH_TOKEN` is read, but not as that flag).
-const WITHOUT_VARIABLE: [&str; 4] = ["env", "auth-token", "help", "version"];
+/// Flags that no `MCP_PROXY_*` variable stands for: `-e` has `MCP_ENV_*`, help and `--print-config`
+/// are for people at a command line, and `--auth-token` is refused (`MCP_PROXY_AUTH_TOKEN` is read, but not as that flag).
+pub(super) const WITHOUT_VARIABLE: [&str; 5] =
+    ["env", "auth-token", "print-config", "help", "version"];
 
 /// Variables that are read beside those of the flags.
 const OTHER_VARIABLES: [&str; 3] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG", "MCP_PROXY_MACHINE"];

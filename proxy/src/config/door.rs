@@ -6,6 +6,7 @@ use super::authority::{Authority, Origin, normal_host};
 use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};
+use super::paths;
 use super::pick::{Picked, Picker};
 use super::secret::{SHORT_SECRET_BYTES, Secret};
 
@@ -18,11 +19,13 @@ pub(super) fn read(
 ) -> Option<Door> {
     let allow_hosts = hosts(pick, typed);
     let allow_origins = origins(pick, typed);
+    let health_paths = paths::health(pick, typed, &listen.mcp_path);
     let tokens = tokens(pick, typed, listen, machine)?;
     Some(Door {
         tokens,
         allow_hosts,
         allow_origins,
+        health_paths,
     })
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 /// Why there is no configuration to run with.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The person asked for this text (`--help`, `help`, `--version`) and has no fault.
+    /// The person asked for this text (`--help`, `--print-config`, a verb) and has no fault.
     Told(String),
     /// What was typed or set cannot be followed.
     Faults(Faults),

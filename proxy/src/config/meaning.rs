@@ -46,6 +46,8 @@ pub struct Listen {
     pub host: String,
     /// The TCP port; 0 asks the system for a free one.
     pub port: u16,
+    /// The path of the MCP endpoint: plain segments, without a slash at its end.
+    pub mcp_path: String,
 }
 
 impl Listen {
@@ -67,6 +69,9 @@ pub struct Server {
     pub launch: Launch,
     /// The command as a person would type it, with control characters escaped.
     pub display: String,
+    /// Whether the server's environment was kept to what it needs to start, what was given with
+    /// `-e`, and `MCP_ENV_*`.
+    pub clean_env: bool,
 }
 
 /// Which child serves a legacy session (rule 2).
@@ -89,6 +94,8 @@ pub struct Door {
     /// `Origin` header values accepted beside loopback and same-origin, as browsers write them
     /// (`https://app.example`), or `*`.
     pub allow_origins: Vec<String>,
+    /// Paths that answer like `/health` beside it, and like it ask for neither name nor token.
+    pub health_paths: Vec<String>,
 }
 
 /// Which bearer token clients present, decided by rule 11.
@@ -174,6 +181,8 @@ pub struct Log {
 /// How much is logged, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
+    /// Nothing.
+    Off,
     /// Only what failed.
     Error,
     /// And what a person should look at.

@@ -12,16 +12,20 @@ mod cli;
 mod door;
 pub mod duration;
 pub mod env;
+mod family;
 mod faults;
 mod machine;
 mod meaning;
+mod paths;
 mod pick;
+mod print;
 mod read;
 mod secret;
 mod server;
 pub mod size;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 pub use env::Strings;
 pub use faults::{Faults, Stop};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cli;
 use super::env::Strings;
+use super::family::Translated;
 use super::faults::Notes;
 use super::{duration, size};
 
@@ -21,6 +22,8 @@ pub(super) struct Picked {
 pub(super) struct Picker<'a> {
     pub(super) env: &'a dyn Strings,
     pub(super) notes: Notes,
+    /// What was typed in the words of another program.
+    pub(super) translated: Translated,
 }
 
 impl Picker<'_> {
@@ -39,7 +42,7 @@ impl Picker<'_> {
         match typed {
             Some(text) => Some(Picked {
                 text: text.clone(),
-                source: format!("--{flag}"),
+                source: self.translated.spelling(flag),
             }),
             None => self.variable(&cli::variable(flag)),
         }
@@ -54,7 +57,7 @@ impl Picker<'_> {
                 cli::variable(flag),
             )
         } else {
-            (typed.to_vec(), format!("--{flag}"))
+            (typed.to_vec(), self.translated.spelling(flag))
         };
         let parts = texts.iter().flat_map(|text| text.split(','));
         let texts = parts.map(str::trim).filter(|text| !text.is_empty());
@@ -66,10 +69,14 @@ impl Picker<'_> {
             .collect()
     }
 
-    /// A switch. Typing it turns it on; its variable can say either.
+    /// A switch. Typing it turns it on; its variable can say either, and so can other programs'
+    /// flags (`--no-debug`).
     pub(super) fn switch(&mut self, flag: &str, typed: bool) -> bool {
         if typed {
             return true;
+        }
+        if self.translated.turned_off(flag).is_some() {
+            return false;
         }
         let Some(picked) = self.variable(&cli::variable(flag)) else {
             return false;

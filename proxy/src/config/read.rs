@@ -15,7 +15,7 @@ use super::faults::{Notes, Stop};
 use super::machine::{Machine, ThisMachine};
 use super::meaning::{ChildMode, Config, Limits, Listen, Log, LogFormat, LogLevel, Times};
 use super::pick::Picker;
-use super::{argv, door, server};
+use super::{argv, door, family, paths, print, server, verbs};
 
 /// A wait of no length would be over before it began.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -51,22 +51,32 @@ impl Config {
         let mut pick = Picker {
             env,
             notes: Notes::default(),
+            translated: family::Translated::default(),
         };
         let words = words(argv, &mut pick.notes);
         let flags = cli::command();
-        // The only verb there is, and only as the first word: anywhere else it is a command.
-        if words.first().is_some_and(|word| word == "help") {
-            return Err(Stop::Told(flags.clone().render_help().to_string()));
+        if let Some(stop) = verbs::told(&flags, &words) {
+            return Err(stop);
         }
-        let cut = argv::cut(words, |flag| cli::takes(&flags, flag));
+        let cut = argv::cut(words, |flag| {
+            cli::takes(&flags, flag).or_else(|| family::takes(flag))
+        });
         let before = pick.notes.count();
-        let typed = typed(&flags, cut.flags, &mut pick.notes)?;
+        pick.translated = family::translate(&flags, cut.flags, &mut pick.notes);
+        let untranslated = pick.notes.count() > before;
+        let before = pick.notes.count();
+        let words = pick.translated.flags.clone();
+        let typed = typed(&flags, words, &mut pick.notes)?;
         let clear = pick.notes.count() == before;
+        let origin = server::Origin::of(&pick, &cut.command);
 
         let listen = listen(&mut pick, &typed);
         // After a misspelt flag its value looks like the command. A fault about that would only
         // distract; with `--` the command is certain.
-        let server = if clear || cut.marked || cut.command.is_empty() {
+        // Nor is a server missed where a flag that names one was refused.
+        let server = if untranslated && origin.is_none() {
+            None
+        } else if clear || cut.marked || cut.command.is_empty() {
             server::read(&mut pick, &typed, cut.command, machine)
         } else {
             None
@@ -90,11 +100,12 @@ impl Config {
         let log = log(&mut pick, &typed);
         unknown_variables(&mut pick);
 
-        let warnings = pick.notes.settle()?;
+        let notes = std::mem::take(&mut pick.notes);
+        let warnings = notes.settle()?;
         let (Some(server), Some(door)) = (server, door) else {
             unreachable!("a missing server or door always comes with a fault, and there was none");
         };
-        Ok(Self {
+        let config = Self {
             listen,
             server,
             child_mode,
@@ -106,7 +117,11 @@ impl Config {
             times,
             log,
             warnings,
-        })
+        };
+        if typed.print_config {
+            return Err(Stop::Told(print::settings(&flags, &pick, origin, &config)));
+        }
+        Ok(config)
     }
 }
 
@@ -197,6 +212,7 @@ fn listen(pick: &mut Picker<'_>, typed: &Typed) -> Listen {
     let mut listen = Listen {
         host: "127.0.0.1".into(),
         port: 8080,
+        mcp_path: paths::mcp(pick, typed),
     };
     if let Some(picked) = pick.text("host", typed.host.as_ref()) {
         match normal_host(&picked.text) {
@@ -315,6 +331,7 @@ fn times(pick: &mut Picker<'_>, typed: &Typed) -> Times {
 
 fn log(pick: &mut Picker<'_>, typed: &Typed) -> Log {
     let levels = [
+        ("off", LogLevel::Off),
         ("error", LogLevel::Error),
         ("warn", LogLevel::Warn),
         ("info", LogLevel::Info),
@@ -322,6 +339,7 @@ fn log(pick: &mut Picker<'_>, typed: &Typed) -> Log {
         ("trace", LogLevel::Trace),
         // What Python programs call it.
         ("warning", LogLevel::Warn),
+        ("critical", LogLevel::Error),
     ];
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let level = pick.choice(
@@ -362,7 +380,11 @@ fn unknown_variables(pick: &mut Picker<'_>) {
     /// More slips of the finger than this, and it is another word.
     const MOST_SLIPS: usize = 3;
     let known = cli::variables();
-    for (name, _) in pick.env.all() {
+    for (name, value) in pick.env.all() {
+        if let Some(why) = family::refused_variable(&name).filter(|_| !value.is_empty()) {
+            pick.notes.fault(format!("{name}: {why}"));
+            continue;
+        }
         if !name.starts_with("MCP_PROXY_") || known.contains(&name) {
             continue;
         }

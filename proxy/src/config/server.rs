@@ -16,6 +16,33 @@ use super::pick::{Picked, Picker};
 /// How much of a command is shown to people, in bytes: a line of a log, not a page of it.
 const MAX_DISPLAY_BYTES: usize = 500;
 
+/// Where the server's command comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was typed.
+    Line,
+    /// It was typed as one word, the value of `--stdio`.
+    Stdio,
+    /// The variable of this name.
+    Variable(&'static str),
+}
+
+impl Origin {
+    /// Where it is to be looked for; `None` when nothing names a server. The command line wins over
+    /// the environment.
+    pub(super) fn of(pick: &Picker<'_>, command: &[String]) -> Option<Self> {
+        if !command.is_empty() {
+            return Some(Self::Line);
+        }
+        if pick.translated.command.is_some() {
+            return Some(Self::Stdio);
+        }
+        let mut names = ["MCP_COMMAND", "MCP_PACKAGE"].into_iter();
+        let name = names.find(|name| pick.variable(name).is_some())?;
+        Some(Self::Variable(name))
+    }
+}
+
 /// Reads what to run; `command` is what was typed. `None` when a fault was noted.
 pub(super) fn read(
     pick: &mut Picker<'_>,
@@ -24,7 +51,7 @@ pub(super) fn read(
     machine: &dyn Machine,
 ) -> Option<Server> {
     let cwd = cwd(pick, typed, machine);
-    let env = environment(pick, typed);
+    let (env, clean_env) = environment(pick, typed);
     let (kind, words) = words(pick, command)?;
     let (program, args) = words.split_first()?;
     let path = env
@@ -39,6 +66,7 @@ pub(super) fn read(
     Some(Server {
         name: short_name(&words),
         display: escape(shell_words::join(&words).as_bytes(), MAX_DISPLAY_BYTES),
+        clean_env,
         launch: Launch {
             program,
             args: args.to_vec(),
@@ -51,6 +79,15 @@ pub(super) fn read(
 
 /// The words of the command, and where they came from. The command line wins over the environment.
 fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<String>)> {
+    let command = match pick.translated.command.clone() {
+        Some(_) if !command.is_empty() => {
+            pick.notes
+                .fault("--stdio: a command was typed too; leave one of the two out");
+            return None;
+        }
+        Some(text) => one_word(pick, text)?,
+        None => command,
+    };
     let named = pick.variable("MCP_COMMAND");
     let package = pick.variable("MCP_PACKAGE");
     let args = pick.variable("MCP_ARGS");
@@ -118,7 +155,44 @@ fn typed_command(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, V
     Some((Kind::Command, command))
 }
 
-/// Splits a variable into words: a JSON array of strings, or words as a shell would cut them.
+/// The words of `--stdio`, which other programs give to a shell.
+///
+/// What only a shell would understand is refused, because the server would get it as an argument.
+fn one_word(pick: &mut Picker<'_>, text: String) -> Option<Vec<String>> {
+    const OPERATORS: [&str; 9] = ["&&", "||", "|", "&", ";", ">", ">>", "<", "2>&1"];
+    let picked = Picked {
+        text,
+        source: "--stdio".into(),
+    };
+    let words = split(pick, &picked)?;
+    let Some(first) = words.first() else {
+        pick.wrong(&picked, "without a program");
+        return None;
+    };
+    let assigns = first
+        .split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && !name.contains('/'));
+    let operator = words
+        .iter()
+        .find(|word| OPERATORS.contains(&word.as_str()) || (word.len() > 1 && word.ends_with(';')));
+    if assigns {
+        // The word is not repeated: it may be a credential.
+        pick.notes.fault(
+            "--stdio: it begins with a variable, and no shell is run to set it; give it with -e KEY=VALUE",
+        );
+        return None;
+    }
+    if operator.is_some() {
+        pick.notes.fault(
+            "--stdio: it holds what only a shell understands (&&, |, ;, >), and no shell is run; \
+             if it needs one, make the command sh -c '…'",
+        );
+        return None;
+    }
+    Some(words)
+}
+
+/// Splits a text into words: a JSON array of strings, or words as a shell would cut them.
 /// Nothing is expanded, because no shell runs.
 fn split(pick: &mut Picker<'_>, picked: &Picked) -> Option<Vec<String>> {
     let text = picked.text.trim();
@@ -159,7 +233,8 @@ fn cwd(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<Pa
     folder
 }
 
-fn environment(pick: &mut Picker<'_>, typed: &Typed) -> Vec<(String, String)> {
+/// The server's variables, and whether they were kept to the least.
+fn environment(pick: &mut Picker<'_>, typed: &Typed) -> (Vec<(String, String)>, bool) {
     let mut given = Vec::new();
     for pair in &typed.env {
         match pair.split_once('=') {
@@ -186,7 +261,7 @@ fn environment(pick: &mut Picker<'_>, typed: &Typed) -> Vec<(String, String)> {
             ));
         }
     }
-    child_env(&pick.env.all(), &given, clean)
+    (child_env(&pick.env.all(), &given, clean), clean)
 }
 
 /// A name for logs and snippets: the package's own, else the program's.

@@ -47,7 +47,7 @@ pub enum Fault {
         allowed: &'static str,
     },
     /// There is nothing at this path.
-    #[error("there is nothing here; the MCP endpoint is /mcp")]
+    #[error("there is nothing here; GET / says where the MCP endpoint is")]
     NoSuchPath,
     /// A request outside a session.
     #[error("the Mcp-Session-Id header is missing; send initialize first")]

@@ -57,8 +57,16 @@ struct Inside {
     guard: Guard,
     sessions: Arc<Sessions>,
     http_sse: Arc<HttpSse>,
+    /// The endpoint's path, without a slash at its end; with one it is the same.
+    mcp_path: String,
     max_body: usize,
     pages: TowerToHyperService<Router>,
+}
+
+impl Inside {
+    fn is_mcp(&self, path: &str) -> bool {
+        path.strip_suffix('/').unwrap_or(path) == self.mcp_path
+    }
 }
 
 impl fmt::Debug for Entrance {
@@ -74,7 +82,11 @@ impl fmt::Debug for Entrance {
 pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
     let (sessions, http_sse) = (Arc::clone(&app.sessions), Arc::clone(&app.http_sse));
     let max_body = app.max_body;
-    let pages = Router::new()
+    let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
+        // `config` refuses every path that is routed already.
+        pages.route(path, get(pages::live))
+    });
+    let pages = health
         .route("/", get(pages::index))
         .route("/health", get(pages::live))
         .route("/health/live", get(pages::live))
@@ -87,6 +99,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         guard: Guard::new(listen, door),
         sessions,
         http_sse,
+        mcp_path: listen.mcp_path.clone(),
         max_body,
         pages: TowerToHyperService::new(pages),
     }))
@@ -108,7 +121,7 @@ where
             Ok(principal) => principal,
         };
         match head.uri.path() {
-            "/mcp" | "/mcp/" => self.posted(Endpoint::Mcp, head, principal, body),
+            path if self.0.is_mcp(path) => self.posted(Endpoint::Mcp, head, principal, body),
             "/messages" | "/messages/" => self.posted(Endpoint::Messages, head, principal, body),
             // Its answer is a stream and its request has no body.
             "/sse" | "/sse/" => Box::pin(ready(Ok(self.0.http_sse.sse(&head, &principal)))),

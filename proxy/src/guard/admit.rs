@@ -58,12 +58,14 @@ mod tests {
         let listen = Listen {
             host: "127.0.0.1".into(),
             port: 8080,
+            mcp_path: "/mcp".into(),
         };
         let tokens = TokenPolicy::Given(Secret::new("correct-horse-battery").unwrap());
         let door = Door {
             tokens,
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
+            health_paths: Vec::new(),
         };
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {

@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use crate::config::{Door, Secret};
 
 use super::Principal;
-use super::place::is_public;
+use super::place::Places;
 use super::refusal::Refusal;
 
 /// The challenge when no bearer token came. RFC 6750 section 3.1: no error code in that case.
@@ -27,6 +27,7 @@ const SEVERAL: &str = r#"Bearer realm="mcp-proxy", error="invalid_request", erro
 #[derive(Clone, Debug)]
 pub struct Auth {
     token: Option<Secret>,
+    places: Places,
     /// The two there are, made once.
     anonymous: Principal,
     holder: Principal,
@@ -38,6 +39,7 @@ impl Auth {
     pub fn new(door: &Door) -> Self {
         Self {
             token: door.tokens.secret().cloned(),
+            places: Places::new(door),
             anonymous: Principal::anonymous(),
             holder: Principal::named("token"),
         }
@@ -56,7 +58,7 @@ impl Auth {
         let Some(token) = &self.token else {
             return Ok(self.anonymous.clone());
         };
-        if is_public(head.uri.path()) || is_preflight(head) {
+        if self.places.is_public(head.uri.path()) || is_preflight(head) {
             return Ok(self.anonymous.clone());
         }
         let mut headers = head.headers.get_all(AUTHORIZATION).iter();
@@ -113,6 +115,7 @@ mod tests {
             tokens,
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
+            health_paths: Vec::new(),
         })
     }
 

@@ -15,7 +15,7 @@ use crate::config::authority::{Authority, Origin};
 use crate::config::{Door, Listen};
 use crate::observe::escape::escape;
 
-use super::place::is_probe;
+use super::place::Places;
 use super::refusal::Refusal;
 
 /// How much of a client's header is repeated to people, in bytes: a host name with a port and room.
@@ -25,6 +25,7 @@ const MAX_SHOWN_BYTES: usize = 300;
 #[derive(Clone, Debug)]
 pub struct HostOrigin {
     hosts: Hosts,
+    places: Places,
     /// Beside loopback and same-origin; `None` stands for all.
     origins: Option<Vec<Origin>>,
 }
@@ -68,6 +69,7 @@ impl HostOrigin {
             .filter_map(|origin| Origin::parse(origin));
         Self {
             hosts,
+            places: Places::new(door),
             origins: (!all_origins).then(|| origins.collect()),
         }
     }
@@ -84,7 +86,7 @@ impl HostOrigin {
 
     /// The host the request is for, when it names one of ours.
     fn host(&self, head: &Parts) -> Result<Option<Authority>, Refusal> {
-        let probe = is_probe(head.uri.path());
+        let probe = self.places.is_probe(head.uri.path());
         let header = match single(&head.headers, &HOST) {
             Ok(header) => header,
             Err(Several) if probe => None,

@@ -3,26 +3,53 @@
 //! Paths are compared as they arrive, letter by letter: the router does the same, so no spelling of a
 //! guarded path can pass for an open one.
 
+use crate::config::Door;
+
 /// Paths that load balancers and scrapers call by address, without a name or a token.
 const PROBES: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics"];
 
-/// Whether the `Host` header is left unread: platforms probe an instance by its bare address.
-pub(super) fn is_probe(path: &str) -> bool {
-    PROBES.contains(&path)
+/// The paths that are open, and those `--health-path` added to them.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    added: Box<[String]>,
 }
 
-/// Whether no token is asked for: probes, and the page that says what this is.
-pub(super) fn is_public(path: &str) -> bool {
-    path == "/" || is_probe(path)
+impl Places {
+    /// The open paths of this door.
+    pub(super) fn new(door: &Door) -> Self {
+        Self {
+            added: door.health_paths.clone().into(),
+        }
+    }
+
+    /// Whether the `Host` header is left unread: platforms probe an instance by its bare address.
+    pub(super) fn is_probe(&self, path: &str) -> bool {
+        PROBES.contains(&path) || self.added.iter().any(|added| added == path)
+    }
+
+    /// Whether no token is asked for: probes, and the page that says what this is.
+    pub(super) fn is_public(&self, path: &str) -> bool {
+        path == "/" || self.is_probe(path)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TokenPolicy;
 
     #[test]
     fn open_paths_are_these_and_no_other_spelling() {
+        let places = Places::new(&Door {
+            tokens: TokenPolicy::Open,
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            health_paths: vec!["/healthz".into()],
+        });
         for (path, probe, public) in [
+            ("/healthz", true, true),
+            ("/healthz/", false, false),
+            ("/healthz/../mcp", false, false),
             ("/", false, true),
             ("/health", true, true),
             ("/health/live", true, true),
@@ -37,8 +64,8 @@ mod tests {
             ("/HEALTH", false, false),
             ("", false, false),
         ] {
-            assert_eq!(is_probe(path), probe, "{path}");
-            assert_eq!(is_public(path), public, "{path}");
+            assert_eq!(places.is_probe(path), probe, "{path}");
+            assert_eq!(places.is_public(path), public, "{path}");
         }
     }
 }

@@ -26,7 +26,7 @@ pub fn url(listen: &Listen) -> String {
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    format!("http://{host}:{}/mcp", listen.port)
+    format!("http://{host}:{}{}", listen.port, listen.mcp_path)
 }
 
 /// The block, ending with a line end.
@@ -90,6 +90,7 @@ mod tests {
         let listen = Listen {
             host: host.into(),
             port: 8080,
+            mcp_path: "/mcp".into(),
         };
         let text = banner(&BannerFacts {
             listen: &listen,
@@ -149,7 +150,8 @@ mod tests {
             assert_eq!(
                 url(&Listen {
                     host: host.into(),
-                    port: 8080
+                    port: 8080,
+                    mcp_path: "/mcp".into(),
                 }),
                 expected
             );

@@ -71,6 +71,7 @@ where
 
 fn level(level: LogLevel) -> LevelFilter {
     match level {
+        LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,

@@ -187,6 +187,7 @@ impl Machine {
     /// The server is gone: open questions no longer stand, and every call in flight is lost.
     pub(super) fn closed(&mut self, end: &End) {
         self.gone = true;
+        self.epitaph = Some(end.sentence());
         for (ask, asked) in self.asks.drain() {
             let notice = super::cancelled(&Id::number(ask.0));
             asked

@@ -5,6 +5,7 @@
 //! clients of one server must not see of each other.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mcp_wire::{Id, Member, Message, method};
@@ -25,6 +26,9 @@ pub(super) const MAX_ASKS: usize = 256;
 
 /// The seat of the proxy's own requests. Seats count from zero, so it is nobody else's.
 pub(super) const OURS: FeedId = FeedId(u64::MAX);
+
+/// How soon a client may try again with a server that ended before it was greeted.
+const RETRY_START: Duration = Duration::from_secs(2);
 
 /// Progress tokens kept for tasks of 2025-11-25, whose progress goes on after the call was
 /// answered. The oldest is forgotten first.
@@ -47,6 +51,8 @@ pub(super) struct Machine {
     pub(super) deaf: bool,
     /// The server has ended.
     pub(super) gone: bool,
+    /// How it ended, in words.
+    pub(super) epitaph: Option<String>,
 }
 
 /// One client's standing side.
@@ -106,6 +112,7 @@ impl Machine {
             greeted: false,
             deaf: false,
             gone: false,
+            epitaph: None,
         }
     }
 
@@ -168,7 +175,14 @@ impl Machine {
         link: &dyn Link,
     ) -> Result<Key, Refusal> {
         if self.is_gone() {
-            return Err(Refusal::Gone);
+            return Err(match &self.epitaph {
+                // It did not live to see its first call: that is a start that failed.
+                Some(epitaph) if !self.greeted => Refusal::Start {
+                    sentence: format!("{epitaph} before it answered"),
+                    retry_after: RETRY_START,
+                },
+                _ => Refusal::Gone,
+            });
         }
         if self.common.is_some()
             && let Some(outcome) = self.answer_common(feed, &mut call)
@@ -205,9 +219,13 @@ impl Machine {
             message.replace(Member::ProgressToken, key);
         }
         message.set_id(key);
-        self.send(&message, link)?;
-        self.next_key += 1;
         let name = message.method().unwrap_or_default();
+        match self.send(&message, link) {
+            // A server that died at once: its end, when it is told, says why, and this does not.
+            Err(Refusal::Gone) if name == method::INITIALIZE && !self.gone => {}
+            sent => sent?,
+        }
+        self.next_key += 1;
         self.calls.insert(
             key,
             InFlight {

@@ -161,6 +161,48 @@ fn faults_one_by_one() {
             "it holds a space",
         ),
         (
+            "--mcp-path mcp node",
+            &[],
+            "--mcp-path: \"mcp\" is not a path (/ and then",
+        ),
+        ("--mcp-path /a//b node", &[], "is not a path"),
+        ("--mcp-path /a/../b node", &[], "is not a path"),
+        ("--mcp-path /{a} node", &[], "is not a path"),
+        ("--mcp-path /a%20 node", &[], "is not a path"),
+        // A place where no token is asked for must not be where the server is.
+        ("--mcp-path / node", &[], "is the path of something else"),
+        (
+            "--mcp-path /health/ node",
+            &[],
+            "is the path of something else",
+        ),
+        (
+            "--mcp-path /servers/a node",
+            &[],
+            "is the path of something else",
+        ),
+        (
+            "--health-path /mcp/ node",
+            &[],
+            "--health-path: \"/mcp/\" is the path of something else",
+        ),
+        (
+            "--health-path /status node",
+            &[],
+            "is the path of something else",
+        ),
+        ("--health-path /* node", &[], "is not a path"),
+        (
+            "--mcp-path /x --health-path /x node",
+            &[],
+            "is the path of something else",
+        ),
+        (
+            "node",
+            &[("MCP_PROXY_API_KEY", "hunter2")],
+            "MCP_PROXY_API_KEY: keys in an X-API-Key header are not there; set MCP_PROXY_AUTH_TOKEN",
+        ),
+        (
             "--allow-host https://a node",
             &[],
             "--allow-host: \"https://a\" is not a host",

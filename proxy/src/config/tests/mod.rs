@@ -9,7 +9,9 @@ use crate::launch::find::Seen;
 
 use super::{Config, Machine, Stop};
 
+mod family;
 mod faults;
+mod print;
 mod server;
 mod settings;
 
@@ -47,7 +49,12 @@ impl Machine for Toy {
 
 /// `line` is cut at spaces; the environment gets a `PATH` beside `vars`.
 fn read(line: &str, vars: &[(&str, &str)]) -> Result<Config, Stop> {
-    let argv = ["mcp-proxy"].into_iter().chain(line.split_whitespace());
+    read_words(&line.split_whitespace().collect::<Vec<_>>(), vars)
+}
+
+/// As [`read`], for words that hold spaces.
+fn read_words(words: &[&str], vars: &[(&str, &str)]) -> Result<Config, Stop> {
+    let argv = ["mcp-proxy"].into_iter().chain(words.iter().copied());
     let mut env: BTreeMap<String, String> = vars
         .iter()
         .map(|(name, value)| ((*name).into(), (*value).into()))

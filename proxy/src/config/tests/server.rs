@@ -17,7 +17,8 @@ fn the_line_people_already_type_works_word_for_word() {
         config.listen,
         Listen {
             host: "::".into(),
-            port: 8080
+            port: 8080,
+            mcp_path: "/mcp".into()
         }
     );
     assert_eq!(command(&config), "/bin/npx -y PKG");

@@ -12,7 +12,8 @@ fn nothing_but_a_command_means_the_defaults() {
         config.listen,
         Listen {
             host: "127.0.0.1".into(),
-            port: 8080
+            port: 8080,
+            mcp_path: "/mcp".into()
         }
     );
     assert_eq!(command(&config), "/bin/npx -y @scope/server --port 1");
@@ -25,6 +26,7 @@ fn nothing_but_a_command_means_the_defaults() {
     assert_eq!(config.machine, None);
     assert!(matches!(config.door.tokens, TokenPolicy::Open));
     assert!(config.door.allow_hosts.is_empty() && config.door.allow_origins.is_empty());
+    assert!(config.door.health_paths.is_empty() && !config.server.clean_env);
     assert_eq!(
         config.limits,
         Limits {
@@ -88,7 +90,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 21, "flags with a default in their help");
+    assert_eq!(seen, 22, "flags with a default in their help");
 }
 
 #[test]
@@ -96,6 +98,12 @@ fn every_flag_reaches_its_setting_typed_or_set() {
     for (flag, value, shown) in [
         ("host", "::1", "host: \"::1\""),
         ("port", "0", "port: 0"),
+        ("mcp-path", "/a/b-1/", "mcp_path: \"/a/b-1\""),
+        (
+            "health-path",
+            "/healthz,/health,/a/live",
+            "health_paths: [\"/healthz\", \"/a/live\"]",
+        ),
         ("cwd", "/srv", "cwd: Some(\"/srv\")"),
         ("child-mode", "shared", "child_mode: Shared"),
         (
@@ -130,6 +138,8 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("max-children", "8", "max_children: 8"),
         ("max-starting", "9", "max_starting: 9"),
         ("log-level", "WARNING", "level: Warn"),
+        ("log-level", "off", "level: Off"),
+        ("log-level", "CRITICAL", "level: Error"),
         ("log-format", "json", "format: Json"),
     ] {
         let typed = format!("{:?}", good(&format!("--{flag} {value} node"), &[]));

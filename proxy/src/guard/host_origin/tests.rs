@@ -9,6 +9,7 @@ fn policy(bound: &str, token: bool, hosts: &[&str], origins: &[&str]) -> HostOri
     let listen = Listen {
         host: bound.into(),
         port: 8080,
+        mcp_path: "/mcp".into(),
     };
     let tokens = if token {
         TokenPolicy::Given(Secret::new("0123456789abcdef").unwrap())
@@ -22,6 +23,7 @@ fn policy(bound: &str, token: bool, hosts: &[&str], origins: &[&str]) -> HostOri
         tokens,
         allow_hosts: list(hosts),
         allow_origins: list(origins),
+        health_paths: Vec::new(),
     };
     HostOrigin::new(&listen, &door)
 }

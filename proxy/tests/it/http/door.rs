@@ -226,3 +226,34 @@ async fn pages_say_what_this_is() {
         .await;
     assert_eq!(text(&answer.json().await), "1");
 }
+
+#[tokio::test]
+async fn the_endpoint_and_health_are_where_they_were_put() {
+    let flags = ["--mcp-path", "/a/mcp", "--healthEndpoint", "/healthz"];
+    let proxy = Proxy::start_with(&[("MCP_PROXY_AUTH_TOKEN", TOKEN)], &flags, &[]).await;
+    proxy.says("/a/mcp").await;
+    let stranger = proxy.client();
+    let client = stranger.with("Authorization", &format!("Bearer {TOKEN}"));
+    for (path, status) in [
+        ("/a/mcp", 200),
+        ("/a/mcp/", 200),
+        ("/a/mcp//", 404),
+        ("/mcp", 404),
+    ] {
+        let reply = client
+            .send("POST", path, initialize(LATEST).to_string())
+            .await;
+        assert_eq!(reply.status, status, "{path}");
+    }
+    // Moved, it is guarded as it was.
+    let reply = stranger
+        .send("POST", "/a/mcp", initialize(LATEST).to_string())
+        .await;
+    reply.refused(401).await;
+    let elsewhere = stranger.with("Host", "balancer.example");
+    for (path, status) in [("/healthz", 200), ("/health", 200), ("/healthz/", 403)] {
+        assert_eq!(elsewhere.get(path).await.status, status, "{path}");
+    }
+    let index = client.with("Accept", "application/json").get("/").await;
+    assert_eq!(index.json().await["endpoints"]["mcp"], "/a/mcp");
+}

@@ -21,4 +21,5 @@ mod resume;
 mod rust_sdk;
 mod session;
 mod stopping;
+mod told;
 mod typed;

@@ -76,7 +76,8 @@ impl Proxy {
         };
         let line = proxy.says("mcp-proxy listens on http://").await;
         let (_, url) = line.split_once("http://").unwrap();
-        proxy.address = url.strip_suffix("/mcp").unwrap().parse().unwrap();
+        let (address, _path) = url.split_once('/').unwrap();
+        proxy.address = address.parse().unwrap();
         proxy
     }
 

@@ -1,0 +1,213 @@
+//! `--print-config`: what the flags and variables mean, setting by setting, and where each came from.
+//!
+//! It is made after everything was read and nothing was wrong, so the values are known to be good,
+//! and are shown as they were written. Secrets are not shown, nor are values of the server's
+//! variables, which often are.
+
+use std::fmt::Write as _;
+
+use clap::Arg;
+
+use crate::observe::escape::escape;
+
+use super::cli;
+use super::meaning::{Config, TokenPolicy};
+use super::pick::Picker;
+use super::server::Origin;
+
+/// How much of a value is shown, in bytes: a line of a table.
+const MAX_VALUE_BYTES: usize = 500;
+
+/// What stands for a value that is a secret, or may be one.
+const HIDDEN: &str = "(hidden)";
+
+/// One line: the setting, its value, where it came from.
+struct Setting {
+    name: String,
+    value: String,
+    source: String,
+}
+
+/// The table, ending with a line end.
+pub(super) fn settings(
+    command: &clap::Command,
+    pick: &Picker<'_>,
+    origin: Option<Origin>,
+    config: &Config,
+) -> String {
+    let mut settings = vec![server(pick, origin, config), token(pick, config)];
+    let shown = command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && !is_about(arg));
+    settings.extend(shown.map(|arg| match arg.get_long() {
+        Some("env") => environment(pick),
+        _ => flag(pick, arg, config),
+    }));
+    for name in ["MCP_PROXY_LOG", "MCP_PROXY_MACHINE"] {
+        let picked = pick.variable(name);
+        settings.push(Setting {
+            name: name.into(),
+            source: from(picked.as_ref().map(|_| format!("variable {name}"))),
+            value: picked.map_or_else(none, |picked| picked.text),
+        });
+    }
+    table(&settings, &config.warnings)
+}
+
+/// Whether a flag asks for a text rather than setting something.
+fn is_about(arg: &Arg) -> bool {
+    matches!(arg.get_long(), Some("help" | "version" | "print-config"))
+}
+
+fn table(settings: &[Setting], warnings: &[String]) -> String {
+    let escaped = |text: &str| escape(text.as_bytes(), MAX_VALUE_BYTES);
+    let rows = settings
+        .iter()
+        .map(|setting| (&setting.name, escaped(&setting.value), &setting.source));
+    let rows: Vec<_> = rows.collect();
+    let names = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    let values = rows
+        .iter()
+        .map(|(_, value, _)| value.chars().count())
+        .max()
+        .unwrap_or(0);
+    // A long command must not push the sources of everything else off the screen.
+    let values = values.min(40);
+    let mut text = String::new();
+    for (name, value, source) in rows {
+        // Writing to a String cannot fail.
+        let _written = writeln!(text, "{name:names$}  {value:values$}  {source}");
+    }
+    for warning in warnings {
+        let _written = writeln!(text, "warning: {}", escaped(warning));
+    }
+    text
+}
+
+fn server(pick: &Picker<'_>, origin: Option<Origin>, config: &Config) -> Setting {
+    let arguments = pick.variable("MCP_ARGS").is_some();
+    let source = match origin {
+        Some(Origin::Line) | None => "the command line".to_owned(),
+        Some(Origin::Stdio) => "flag --stdio".to_owned(),
+        Some(Origin::Variable(name)) if arguments => format!("variables {name}, MCP_ARGS"),
+        Some(Origin::Variable(name)) => format!("variable {name}"),
+    };
+    Setting {
+        name: "server".into(),
+        value: config.server.display.clone(),
+        source,
+    }
+}
+
+fn token(pick: &Picker<'_>, config: &Config) -> Setting {
+    let (value, source) = match &config.door.tokens {
+        TokenPolicy::Given(_) => {
+            let variable = pick.variable("MCP_PROXY_AUTH_TOKEN");
+            let source = variable.map_or_else(
+                || "the file of auth-token-file".to_owned(),
+                |variable| format!("variable {}", variable.source),
+            );
+            (HIDDEN, Some(source))
+        }
+        TokenPolicy::Generated(_) => ("(made at every start)", None),
+        TokenPolicy::Open | TokenPolicy::OpenDeclared => ("(none is asked for)", None),
+    };
+    Setting {
+        name: "token".into(),
+        value: value.into(),
+        source: from(source),
+    }
+}
+
+/// The server's own variables: their names only.
+fn environment(pick: &Picker<'_>) -> Setting {
+    let name = |pair: &str| pair.split_once('=').map(|(name, _)| name.to_owned());
+    let flags = pick.translated.flags.iter();
+    let typed = flags.filter_map(|flag| {
+        let pair = flag.strip_prefix("--env=").or_else(|| {
+            let pair = flag.strip_prefix("-e")?;
+            Some(pair.strip_prefix('=').unwrap_or(pair))
+        });
+        pair.and_then(name)
+    });
+    let typed: Vec<String> = typed.collect();
+    let all = pick.env.all().into_iter();
+    let set: Vec<String> = all
+        .filter_map(|(name, _)| Some(name.strip_prefix("MCP_ENV_")?.to_owned()))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let sources = [("flag -e", &typed), ("variable MCP_ENV_*", &set)];
+    let sources = sources.iter().filter(|(_, names)| !names.is_empty());
+    let source = sources
+        .map(|(source, _)| *source)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let mut names = [typed, set].concat();
+    names.sort();
+    names.dedup();
+    let hidden = names.iter().map(|name| format!("{name}={HIDDEN}"));
+    let value = hidden.collect::<Vec<_>>().join(" ");
+    Setting {
+        name: "env".into(),
+        value: if value.is_empty() { none() } else { value },
+        source: from(Some(source).filter(|source| !source.is_empty())),
+    }
+}
+
+/// A flag, its variable, or its default: the order in which [`Picker`] looks.
+fn flag(pick: &Picker<'_>, arg: &Arg, config: &Config) -> Setting {
+    let name = arg.get_long().unwrap_or_default();
+    let prefix = format!("--{name}=");
+    let values = pick
+        .translated
+        .flags
+        .iter()
+        .filter_map(|flag| flag.strip_prefix(&prefix));
+    let values: Vec<&str> = values.collect();
+    let on = pick
+        .translated
+        .flags
+        .iter()
+        .any(|flag| *flag == prefix[..prefix.len() - 1]);
+    let spelled = || format!("flag {}", pick.translated.spelling(name));
+    let repeats = matches!(arg.get_action(), clap::ArgAction::Append);
+    let variable = pick.variable(&cli::variable(name));
+    let fallback = (name == "port").then(|| pick.variable("PORT")).flatten();
+    let (value, source) = match (values.last(), variable.or(fallback)) {
+        (Some(_), _) if repeats => (values.join(","), Some(spelled())),
+        (Some(last), _) => ((*last).to_owned(), Some(spelled())),
+        (None, _) if on => ("true".into(), Some(spelled())),
+        (None, variable) => match (pick.translated.turned_off(name), variable) {
+            (Some(theirs), _) => ("false".into(), Some(format!("flag {theirs}"))),
+            (None, Some(picked)) => (picked.text, Some(format!("variable {}", picked.source))),
+            (None, None) => (default(arg, name, config), None),
+        },
+    };
+    Setting {
+        name: name.into(),
+        value,
+        source: from(source),
+    }
+}
+
+/// What the help says the default is, which a test holds to be true.
+fn default(arg: &Arg, name: &str, config: &Config) -> String {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let stated = help.split_once("[default: ");
+    let stated = stated.and_then(|(_, rest)| rest.split_once(']'));
+    match stated {
+        Some((default, _)) => default.to_owned(),
+        None if arg.get_action().takes_values() => none(),
+        // The one switch that is on unless something else says otherwise.
+        None if name == "pass-environment" => (!config.server.clean_env).to_string(),
+        None => "false".into(),
+    }
+}
+
+fn none() -> String {
+    "(none)".into()
+}
+
+fn from(source: Option<String>) -> String {
+    source.unwrap_or_else(|| "default".into())
+}
