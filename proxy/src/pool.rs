@@ -18,7 +18,6 @@ use tokio::time::Instant;
 
 use crate::back::legacy::Legacy;
 use crate::exchange::{Principal, Refusal, Seat, Seated, Server, Servers};
-use crate::link::EndReason;
 use crate::link::child::{Child, Command, Settings as LinkSettings, State, Status};
 
 /// How soon a client may try again after a server could not be started.
@@ -261,10 +260,8 @@ impl Pool {
             let mut failure = failure.lock();
             if legacy.is_greeted() {
                 failure.take_if(|failed| failed.number < number);
-            } else if let State::Ended(end) = ended.status().state
-                && end.reason != EndReason::Stopped
-            {
-                let sentence = format!("{} before it answered initialize", end.sentence());
+            } else if let Some(end) = legacy.failed_start() {
+                let sentence = format!("{end} before it answered initialize");
                 tracing::warn!(
                     child = number,
                     "{sentence}; what it wrote to standard error is above"
@@ -302,15 +299,20 @@ impl Pool {
         if self.draining.load(Ordering::Relaxed) {
             return Some(Refusal::Draining.to_string());
         }
+        let children = self.children.lock();
+        let living = |(_, running): (&u64, &Running)| running.legacy.upgrade();
+        // A server that has just ended is not written down yet; its client knows already.
+        let ending = children.iter().filter_map(living).next_back();
+        if let Some(end) = ending.and_then(|legacy| legacy.failed_start()) {
+            return Some(format!("{end} before it answered initialize"));
+        }
         let failure = self.failure.lock();
         let failed = failure
             .as_ref()
             .filter(|failed| failed.at.elapsed() < UNREADY_AFTER_FAILURE)?;
-        let later = self
-            .children
-            .lock()
+        let later = children
             .range(failed.number + 1..)
-            .filter_map(|(_, running)| running.legacy.upgrade())
+            .filter_map(living)
             .any(|legacy| legacy.is_greeted());
         (!later).then(|| failed.sentence.clone())
     }

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::machine::{Asked, MAX_ASKS, MAX_TASK_TOKENS, Machine, TaskToken};
 use crate::exchange::{AskId, Blame, Event, ExchangeId, Key, Loss, Outcome, Retry};
-use crate::link::{End, Link};
+use crate::link::{End, EndReason, Link};
 
 impl Machine {
     /// One message of the server.
@@ -187,7 +187,7 @@ impl Machine {
     /// The server is gone: open questions no longer stand, and every call in flight is lost.
     pub(super) fn closed(&mut self, end: &End) {
         self.gone = true;
-        self.epitaph = Some(end.sentence());
+        self.epitaph = (end.reason != EndReason::Stopped).then(|| end.sentence());
         for (ask, asked) in self.asks.drain() {
             let notice = super::cancelled(&Id::number(ask.0));
             asked

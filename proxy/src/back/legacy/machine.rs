@@ -51,7 +51,7 @@ pub(super) struct Machine {
     pub(super) deaf: bool,
     /// The server has ended.
     pub(super) gone: bool,
-    /// How it ended, in words.
+    /// How it ended, in words, unless we ended it.
     pub(super) epitaph: Option<String>,
 }
 

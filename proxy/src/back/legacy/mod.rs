@@ -97,6 +97,13 @@ impl Legacy {
         self.machine.lock().greeted
     }
 
+    /// How the server ended, if it did so by itself before it answered an `initialize`.
+    #[must_use]
+    pub fn failed_start(&self) -> Option<String> {
+        let machine = self.machine.lock();
+        machine.epitaph.clone().filter(|_| !machine.greeted)
+    }
+
     /// Stops the server, whoever sits at it.
     pub fn stop(&self) {
         if let Some(link) = self.link.get() {
