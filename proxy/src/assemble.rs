@@ -113,6 +113,7 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
             command: config.server.display.clone(),
             started: Instant::now(),
             mcp_path: config.listen.mcp_path.clone(),
+            has_sse: !config.stateless,
             sharing: sharing_name,
         }),
         max_body: config.limits.max_body,

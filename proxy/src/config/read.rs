@@ -92,6 +92,12 @@ impl Config {
             &modes,
         );
         let stateless = pick.switch("stateless", typed.stateless);
+        if stateless && child_mode == ChildMode::Shared {
+            pick.notes.warn(
+                "--stateless with --child-mode shared has one server for every principal; without \
+                 the latter each has its own",
+            );
+        }
         let eager = pick.switch("eager", typed.eager);
         let machine_name = machine_name(&mut pick);
         let door = door::read(&mut pick, &typed, &listen, machine);

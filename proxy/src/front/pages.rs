@@ -22,6 +22,8 @@ pub struct About {
     pub started: Instant,
     /// The path of the MCP endpoint.
     pub mcp_path: String,
+    /// Whether HTTP+SSE clients are served; not with `--stateless`.
+    pub has_sse: bool,
     /// Whom a child serves: `session`, `shared` or `stateless`.
     pub sharing: &'static str,
 }
@@ -37,16 +39,21 @@ pub(super) async fn index(Extract(app): Extract<App>, headers: HeaderMap) -> Res
             "name": "mcp-proxy",
             "version": env!("CARGO_PKG_VERSION"),
             "server": app.about.name,
-            "endpoints": { "mcp": app.about.mcp_path, "sse": "/sse", "health": "/health", "ready": "/health/ready", "status": "/status" },
+            "endpoints": { "mcp": app.about.mcp_path, "sse": app.about.has_sse.then_some("/sse"), "health": "/health", "ready": "/health/ready", "status": "/status" },
         }));
     }
     rescue::text(format!(
         "mcp-proxy {version}: the MCP server \"{name}\" over Streamable HTTP.\n\n\
-         Point an MCP client at {mcp_path} on this address, or at /sse if it only speaks HTTP+SSE.\n\
+         Point an MCP client at {mcp_path} on this address{sse}.\n\
          /health/live and /health/ready are for monitors, /status says what runs.\n",
         version = env!("CARGO_PKG_VERSION"),
         name = app.about.name,
         mcp_path = app.about.mcp_path,
+        sse = if app.about.has_sse {
+            ", or at /sse if it only speaks HTTP+SSE"
+        } else {
+            ""
+        },
     ))
 }
 

@@ -249,3 +249,10 @@ fn a_machine_has_a_name_that_can_stand_in_a_header() {
         );
     }
 }
+
+#[test]
+fn one_server_for_every_principal_is_said_aloud() {
+    let config = good("--stateless --child-mode shared node", &[]);
+    assert!(config.warnings[0].contains("for every principal"));
+    assert!(good("--stateless node", &[]).warnings.is_empty());
+}
