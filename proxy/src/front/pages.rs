@@ -86,6 +86,9 @@ pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
                 "clients": seats,
                 "lines_read": status.lines_in,
                 "lines_written": status.lines_out,
+                "bytes_read": status.bytes_in,
+                "bytes_written": status.bytes_out,
+                "bytes_waiting": status.bytes_queued,
                 "garbage_lines": status.garbage,
                 "last_stderr": status.stderr,
             })

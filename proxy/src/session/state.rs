@@ -290,16 +290,24 @@ impl Session {
     }
 
     /// Stops its server and keeps everything else: the next request starts another, as after a
-    /// crash.
-    pub fn sleep(&self) {
-        let seated = self.state.lock().seated.take();
-        if let Some(seated) = seated {
-            tracing::info!(
-                session = self.id.short(),
-                "its server is stopped to make room"
-            );
-            seated.server.leave(seated.feed, &Loss::session_ended());
-        }
+    /// crash. False, and nothing happens, if its client was heard of after `idle_since`.
+    #[must_use]
+    pub fn sleep(&self, idle_since: Instant) -> bool {
+        let seated = {
+            let mut state = self.state.lock();
+            // Every request touches the session before it asks for the seat, so none has it.
+            if state.last_used != idle_since {
+                return false;
+            }
+            state.seated.take()
+        };
+        let Some(seated) = seated else { return false };
+        tracing::info!(
+            session = self.id.short(),
+            "its server is stopped to make room"
+        );
+        seated.server.leave(seated.feed, &Loss::session_ended());
+        true
     }
 
     /// Whether it has a server.

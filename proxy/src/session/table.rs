@@ -103,8 +103,7 @@ impl Table {
             .min_by_key(|(since, _)| *since);
         match longest {
             Some((since, session)) if now.saturating_duration_since(since) >= DOZING => {
-                session.sleep();
-                true
+                session.sleep(since)
             }
             _ => false,
         }

@@ -99,6 +99,29 @@ async fn requests_that_wait_for_one_server_share_its_failure() {
     assert_eq!(*servers.asked.lock(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_a_session_nobody_came_back_to_is_put_to_sleep() {
+    let servers = Slow {
+        stage: Some(Arc::new(Mutex::new(Stage::of_one()))),
+        ..Slow::default()
+    };
+    let session = session();
+    session.seated(&servers).await.unwrap();
+    let before = Instant::now();
+    session.touch();
+    tokio::time::sleep(A_SECOND).await;
+    // A request came between the look and the deed.
+    session.touch();
+    assert!(!session.sleep(before));
+    assert!(session.is_awake());
+    let now = Instant::now();
+    assert!(session.sleep(now));
+    assert!(!session.is_awake());
+    // Its next request has a server again.
+    session.seated(&servers).await.unwrap();
+    assert_eq!(*servers.asked.lock(), 2);
+}
+
 #[test]
 fn what_waits_for_absent_clients_is_bounded_for_all_streams_together() {
     let session = session();
