@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::{ChildMode, Config, Listen};
+use crate::back::verdict::Eras;
+use crate::config::{ChildEra, ChildMode, Config, Listen};
+use crate::front::endpoint::McpEndpoint;
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
 use crate::front::sessions::{self, Sessions};
+use crate::front::stateless::{self, Stateless};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, banner};
 use crate::pool::{Pool, Settings as PoolSettings, Sharing};
@@ -22,6 +25,8 @@ pub struct Proxy {
     pub app: Entrance,
     /// The front of the session eras.
     pub sessions: Arc<Sessions>,
+    /// The front of 2026-07-28.
+    pub stateless: Arc<Stateless>,
     /// The front of HTTP+SSE.
     pub http_sse: Arc<HttpSse>,
     /// The children.
@@ -31,6 +36,18 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Calls in progress.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.sessions.load().1 + self.stateless.in_flight()
+    }
+
+    /// Ends every session and every subscription.
+    pub fn end_all(&self) {
+        self.stateless.end_all();
+        self.sessions.end_all();
+    }
+
     /// Looks at every deadline; to be called about once a second.
     pub fn sweep(&self, now: Instant) {
         self.pool.sweep(now);
@@ -41,6 +58,7 @@ impl Proxy {
     /// Refuses new work from now on.
     pub fn drain(&self) {
         self.sessions.drain();
+        self.stateless.drain();
         self.http_sse.drain();
     }
 }
@@ -69,6 +87,10 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         max_children: config.limits.max_children,
         max_starting: config.limits.max_starting,
         start: config.times.start,
+        idle: config.times.session_idle,
+        machine: config.machine.clone(),
+        eras: eras(config.child_era),
+        cache: None,
     });
     let (limits, times) = (&config.limits, &config.times);
     let session = SessionLimits {
@@ -92,6 +114,16 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         },
     );
     let servers: Arc<Pool> = Arc::clone(&pool);
+    let stateless = Stateless::new(
+        servers,
+        stateless::Settings {
+            outlet: limits.outlet_bytes,
+            request: times.request,
+            silence: times.silence,
+            keep_alive: times.keep_alive,
+        },
+    );
+    let servers: Arc<Pool> = Arc::clone(&pool);
     let http_sse = HttpSse::new(
         servers,
         table,
@@ -105,7 +137,10 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         },
     );
     let app = App {
-        sessions: Arc::clone(&sessions),
+        endpoint: McpEndpoint {
+            sessions: Arc::clone(&sessions),
+            stateless: Arc::clone(&stateless),
+        },
         http_sse: Arc::clone(&http_sse),
         pool: Arc::clone(&pool),
         about: Arc::new(About {
@@ -126,6 +161,7 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
     Proxy {
         app: entrance(app, &listen, &config.door),
         sessions,
+        stateless,
         http_sse,
         pool,
         banner: banner(&BannerFacts {
@@ -135,6 +171,20 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
             tokens: &config.door.tokens,
         }),
     }
+}
+
+/// What the configuration says of the server's eras.
+const fn eras(era: ChildEra) -> Option<Eras> {
+    let (legacy, modern) = match era {
+        ChildEra::Auto => return None,
+        ChildEra::Legacy => (true, false),
+        ChildEra::Modern => (false, true),
+        ChildEra::Dual => (true, true),
+    };
+    Some(Eras {
+        legacy: Some(legacy),
+        modern: Some(modern),
+    })
 }
 
 fn command(config: &Config) -> Command {

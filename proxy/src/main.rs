@@ -108,14 +108,14 @@ async fn run(config: Config) -> ExitCode {
 async fn drain(proxy: &assemble::Proxy, limit: Duration) {
     proxy.drain();
     let deadline = Instant::now() + limit;
-    while proxy.sessions.load().1 > 0 && Instant::now() < deadline {
+    while proxy.in_flight() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (_, left) = proxy.sessions.load();
+    let left = proxy.in_flight();
     if left > 0 {
         tracing::warn!(calls = left, "cut off; --drain-timeout gives them longer");
     }
-    proxy.sessions.end_all();
+    proxy.end_all();
     proxy.pool.stop().await;
 }
 

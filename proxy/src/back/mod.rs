@@ -5,3 +5,8 @@
 //! how clients do.
 
 pub mod legacy;
+mod level;
+pub mod modern;
+mod ours;
+mod parting;
+pub mod verdict;

@@ -49,6 +49,10 @@ pub(super) struct Typed {
     /// `session`: a server process per session. `shared`: one for all [default: session]
     #[arg(long, value_name = "MODE", help_heading = "The server")]
     pub(super) child_mode: Option<String>,
+    /// Which protocol eras the server speaks, `legacy`, `modern` (2026-07-28) or `dual`; `auto`
+    /// finds out [default: auto]
+    #[arg(long, value_name = "ERA", help_heading = "The server")]
+    pub(super) child_era: Option<String>,
     /// Give out no session ids
     #[arg(long, help_heading = "The server")]
     pub(super) stateless: bool,

@@ -19,6 +19,8 @@ pub struct Config {
     pub server: Server,
     /// Whether sessions share a child (rule 2).
     pub child_mode: ChildMode,
+    /// Which eras the server speaks.
+    pub child_era: ChildEra,
     /// No session ids are given out; legacy requests stand alone.
     pub stateless: bool,
     /// The child is started at once rather than for the first request.
@@ -81,6 +83,19 @@ pub enum ChildMode {
     Session,
     /// One child serves every session, initialised with no client capabilities.
     Shared,
+}
+
+/// Which eras the server speaks (rule 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildEra {
+    /// It is found out by the first request of each era.
+    Auto,
+    /// 2024-11-05 to 2025-11-25 only.
+    Legacy,
+    /// 2026-07-28 only.
+    Modern,
+    /// Both.
+    Dual,
 }
 
 /// Who may come in.

@@ -31,6 +31,7 @@ pub use env::Strings;
 pub use faults::{Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
 pub use meaning::{
-    ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times, TokenPolicy,
+    ChildEra, ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times,
+    TokenPolicy,
 };
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};

@@ -13,7 +13,9 @@ use super::cli::{self, Typed};
 use super::env::Strings;
 use super::faults::{Notes, Stop};
 use super::machine::{Machine, ThisMachine};
-use super::meaning::{ChildMode, Config, Limits, Listen, Log, LogFormat, LogLevel, Times};
+use super::meaning::{
+    ChildEra, ChildMode, Config, Limits, Listen, Log, LogFormat, LogLevel, Times,
+};
 use super::pick::Picker;
 use super::{argv, door, family, paths, print, server, verbs};
 
@@ -91,6 +93,13 @@ impl Config {
             ChildMode::Session,
             &modes,
         );
+        let eras = [
+            ("auto", ChildEra::Auto),
+            ("legacy", ChildEra::Legacy),
+            ("modern", ChildEra::Modern),
+            ("dual", ChildEra::Dual),
+        ];
+        let child_era = pick.choice("child-era", typed.child_era.as_ref(), ChildEra::Auto, &eras);
         let stateless = pick.switch("stateless", typed.stateless);
         if stateless && child_mode == ChildMode::Shared {
             pick.notes.warn(
@@ -115,6 +124,7 @@ impl Config {
             listen,
             server,
             child_mode,
+            child_era,
             stateless,
             eager,
             machine: machine_name,

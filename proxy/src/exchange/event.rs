@@ -106,6 +106,16 @@ pub struct Loss {
 }
 
 impl Loss {
+    /// The client did not read its stream fast enough.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self {
+            blame: Blame::Client,
+            retry: Retry::Unsafe,
+            sentence: "this stream was not read fast enough and has been ended".to_owned(),
+        }
+    }
+
     /// The client ended its session while calls were in progress.
     #[must_use]
     pub fn session_ended() -> Self {

@@ -11,12 +11,14 @@
 
 mod call;
 mod event;
+mod mirror;
 mod outlet;
 mod principal;
 mod server;
 
 pub use call::Call;
 pub use event::{AskId, Blame, Event, ExchangeId, Loss, Outcome, Retry, Tagged};
+pub use mirror::Mirrored;
 pub use outlet::{Item, Outlet, Push, Tap};
 pub use principal::Principal;
 pub use server::{FeedId, Handle, Key, Refusal, Revival, Seat, Seated, Server, Servers};

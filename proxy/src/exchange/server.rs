@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mcp_wire::Message;
+use mcp_wire::{Era, Message};
 
-use super::{AskId, Call, Loss, Outlet, Principal};
+use super::{AskId, Call, Loss, Mirrored, Outlet, Principal};
 
 /// Names an exchange inside a server; what a [`Handle`] holds.
 pub type Key = u64;
@@ -45,6 +45,8 @@ pub trait Servers: Send + Sync + 'static {
 pub struct Seat {
     /// Whose it is.
     pub principal: Principal,
+    /// How the client converses. A server of the other era is refused to it.
+    pub era: Era,
     /// Where events go that belong to no call.
     pub standing: Outlet,
     /// What the server must be told first, if the client has talked to a predecessor of it.
@@ -115,6 +117,13 @@ pub trait Server: Send + Sync + 'static {
 
     /// Whether the server has ended, so that a new seat is needed.
     fn is_gone(&self) -> bool;
+
+    /// The arguments of a tool that its clients repeat in headers (2026-07-28). `None` where the
+    /// tool has none, where the server's tools are not known, and in the session eras.
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        let _ = tool;
+        None
+    }
 }
 
 /// What a front keeps of a call.
@@ -214,4 +223,18 @@ pub enum Refusal {
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Draining,
+    /// The server converses in the other era, and nobody translates.
+    #[error("this MCP server speaks {}; the client has to as well", spoken(*.speaks))]
+    OtherEra {
+        /// The era the server speaks.
+        speaks: Era,
+    },
+}
+
+/// How an era is named to people: by its versions.
+const fn spoken(era: Era) -> &'static str {
+    match era {
+        Era::Legacy => "the protocol versions up to 2025-11-25, which start with initialize",
+        Era::Modern => "protocol version 2026-07-28 only, which has no initialize",
+    }
 }

@@ -1,12 +1,16 @@
 //! Fronts speak a client's era over HTTP.
 //!
-//! [`sessions`] serves 2025-03-26 to 2025-11-25, [`http_sse`] the two endpoints of 2024-11-05.
-//! `conversation.rs`, `headers.rs`, `render.rs` and `frames.rs` are what both need. [`Fault`] is everything that can be wrong with a
-//! request before it is taken, and `rescue.rs` is the one place where such a fault becomes a
-//! status, and a lost call becomes a message. `listener.rs` owns the sockets, `router.rs` the paths.
+//! [`stateless`] serves 2026-07-28, [`sessions`] 2025-03-26 to 2025-11-25, [`http_sse`] the two
+//! endpoints of 2024-11-05. The first two share one path: `endpoint.rs` takes its requests, and
+//! `era.rs` says which of them each is for. `conversation.rs`, `headers.rs`, `render.rs` and
+//! `frames.rs` are what several need. [`Fault`] is everything that can be wrong with a request
+//! before it is taken, and `rescue.rs` is the one place where such a fault becomes a status, and a
+//! lost call becomes a message. `listener.rs` owns the sockets, `router.rs` the paths.
 
 mod body;
 mod conversation;
+pub mod endpoint;
+mod era;
 mod frames;
 mod headers;
 pub mod http_sse;
@@ -16,5 +20,6 @@ mod render;
 mod rescue;
 pub mod router;
 pub mod sessions;
+pub mod stateless;
 
 pub use rescue::Fault;

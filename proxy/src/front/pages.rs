@@ -72,7 +72,7 @@ pub(super) async fn ready(Extract(app): Extract<App>) -> Response<Body> {
 
 /// `GET /status`: what runs.
 pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
-    let (sessions, calls) = app.sessions.load();
+    let (sessions, calls) = app.endpoint.sessions.load();
     let children: Vec<Value> = app
         .pool
         .status()

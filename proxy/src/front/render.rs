@@ -3,7 +3,7 @@
 use mcp_wire::{ErrorCode, Message};
 
 use super::rescue;
-use crate::exchange::{AskId, Blame, Event, ExchangeId, Loss, Outcome, Retry, Tagged};
+use crate::exchange::{AskId, Event, ExchangeId, Loss, Outcome, Tagged};
 use crate::session::{Progress, Session};
 
 /// What one event comes to.
@@ -57,14 +57,7 @@ fn answer(session: &Session, exchange: ExchangeId, outcome: Outcome) -> Option<M
 /// The stream of this exchange broke its budget: the call is given up, and its client told why.
 pub(super) fn overflow(session: &Session, exchange: ExchangeId) -> Option<Message> {
     let origin = session.finish(exchange)?;
-    let message = rescue::lost(
-        &origin.id,
-        &Loss {
-            blame: Blame::Client,
-            retry: Retry::Unsafe,
-            sentence: "this stream was not read fast enough and has been ended".to_owned(),
-        },
-    );
+    let message = rescue::lost(&origin.id, &Loss::unread());
     if let Progress::Sent(handle) = origin.progress {
         handle.cancel(None);
     }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version};
+use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version, object};
 
+use super::body;
+use super::stateless::Wrong;
 use crate::exchange::{Blame, Loss, Refusal, Retry};
 use crate::guard;
 
@@ -82,6 +84,9 @@ pub enum Fault {
         /// The version the client named.
         requested: String,
     },
+    /// What only 2026-07-28 can get wrong.
+    #[error("{0}")]
+    Wrong(#[from] Wrong),
     /// A batch where the negotiated version has none.
     #[error("batches exist in protocol version 2025-03-26 only")]
     BatchUnknown,
@@ -167,7 +172,10 @@ impl Fault {
             | Self::InitializedTwice
             | Self::ConnectionUnnamed
             | Self::NotInitialized
+            | Self::Refused(Refusal::OtherEra { .. })
             | Self::NotResumable => StatusCode::BAD_REQUEST,
+            Self::Wrong(Wrong::Method(_)) => StatusCode::NOT_FOUND,
+            Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -192,6 +200,17 @@ impl Fault {
             Self::SessionUnknown | Self::ConnectionUnknown | Self::Refused(Refusal::Ended) => {
                 ErrorCode::SESSION_NOT_FOUND
             }
+            Self::Wrong(wrong) => match wrong {
+                Wrong::Envelope(_) => ErrorCode::INVALID_PARAMS,
+                Wrong::Version { .. } => ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+                Wrong::Header(_) => ErrorCode::HEADER_MISMATCH,
+                Wrong::Method(_) => ErrorCode::METHOD_NOT_FOUND,
+                Wrong::Batch | Wrong::Answer => ErrorCode::INVALID_REQUEST,
+            },
+            // What 2025-11-25 answers to a version it does not speak (lifecycle).
+            Self::Refused(Refusal::OtherEra {
+                speaks: Era::Modern,
+            }) => ErrorCode::INVALID_PARAMS,
             Self::BatchUnknown
             | Self::InitializeInBatch
             | Self::IdInFlight
@@ -207,11 +226,9 @@ impl Fault {
             // Not UnsupportedProtocolVersionError, though its shape: to a client of both eras that
             // code means a server of 2026-07-28, and it gives up where any other error makes it
             // start again with initialize (2026-07-28, Streamable HTTP, backwards compatibility).
-            Self::ModernUnserved { requested } => serde_json::to_vec(&serde_json::json!({
-                "supported": legacy_versions(),
-                "requested": requested,
-            }))
-            .ok(),
+            Self::ModernUnserved { requested } => supported(Some(Era::Legacy), Some(requested)),
+            Self::Refused(Refusal::OtherEra { speaks }) => supported(Some(*speaks), None),
+            Self::Wrong(Wrong::Version { requested }) => supported(None, Some(requested)),
             Self::Refused(Refusal::Ended) => None,
             Self::Refused(_) => Some(br#"{"retry":"safe"}"#.to_vec()),
             _ => None,
@@ -220,7 +237,7 @@ impl Fault {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(Refusal::Ended) => None,
+            Self::Refused(Refusal::Ended | Refusal::OtherEra { .. }) => None,
             Self::Refused(Refusal::Start { retry_after, .. }) => Some(*retry_after),
             Self::Refused(_) | Self::SessionsFull { .. } => Some(Duration::from_secs(1)),
             _ => None,
@@ -228,12 +245,18 @@ impl Fault {
     }
 }
 
-fn legacy_versions() -> Vec<&'static str> {
-    Version::ALL
+/// The versions a client may try instead, of one era or of all, and the one it named.
+fn supported(era: Option<Era>, requested: Option<&str>) -> Option<Vec<u8>> {
+    let versions: Vec<&str> = Version::ALL
         .into_iter()
-        .filter(|version| version.era() == Era::Legacy)
+        .filter(|version| era.is_none_or(|era| version.era() == era))
         .map(Version::as_str)
-        .collect()
+        .collect();
+    let mut data = serde_json::json!({ "supported": versions });
+    if let (Some(data), Some(requested)) = (data.as_object_mut(), requested) {
+        data.insert("requested".to_owned(), requested.into());
+    }
+    serde_json::to_vec(&data).ok()
 }
 
 /// The refusals of `guard`.
@@ -261,6 +284,29 @@ pub(super) fn lost(id: &Id, loss: &Loss) -> Message {
         &loss.sentence,
         Some(data.as_bytes()),
     )
+}
+
+/// The answer of a server of 2026-07-28, under the status that its error code wants (Streamable
+/// HTTP, and the codes' own sections). An error of a tool or of a prompt is a message like any
+/// other: the transport has done its work.
+pub(super) fn answered(message: Message) -> Response<Body> {
+    let code = message.error().and_then(|error| object::get(error, "code"));
+    let code = code
+        .and_then(|code| std::str::from_utf8(code).ok()?.parse().ok())
+        .map(ErrorCode);
+    let mut response = body::json(&[message], false);
+    *response.status_mut() = match code {
+        Some(ErrorCode::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        Some(
+            ErrorCode::PARSE_ERROR
+            | ErrorCode::INVALID_REQUEST
+            | ErrorCode::HEADER_MISMATCH
+            | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
+            | ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+        ) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    response
 }
 
 /// A notification or an answer was taken: 202 without a body (Streamable HTTP, sending messages).

@@ -17,9 +17,9 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::endpoint::McpEndpoint;
 use super::http_sse::HttpSse;
 use super::pages;
-use super::sessions::Sessions;
 use super::{Fault, rescue};
 use crate::config::{Door, Listen};
 use crate::exchange::Principal;
@@ -32,8 +32,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the paths need.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// The front of the session eras.
-    pub sessions: Arc<Sessions>,
+    /// The fronts of Streamable HTTP.
+    pub endpoint: McpEndpoint,
     /// The front of HTTP+SSE.
     pub http_sse: Arc<HttpSse>,
     /// The children, for the pages that tell of them.
@@ -55,7 +55,7 @@ pub struct Entrance(Arc<Inside>);
 
 struct Inside {
     guard: Guard,
-    sessions: Arc<Sessions>,
+    endpoint: McpEndpoint,
     http_sse: Arc<HttpSse>,
     /// The endpoint's path, without a slash at its end; with one it is the same.
     mcp_path: String,
@@ -80,7 +80,7 @@ impl fmt::Debug for Entrance {
 /// The way in to this application, through this door.
 #[must_use]
 pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
-    let (sessions, http_sse) = (Arc::clone(&app.sessions), Arc::clone(&app.http_sse));
+    let (endpoint, http_sse) = (app.endpoint.clone(), Arc::clone(&app.http_sse));
     let max_body = app.max_body;
     let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
         // `config` refuses every path that is routed already.
@@ -97,7 +97,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         .with_state(app);
     Entrance(Arc::new(Inside {
         guard: Guard::new(listen, door),
-        sessions,
+        endpoint,
         http_sse,
         mcp_path: listen.mcp_path.clone(),
         max_body,
@@ -150,7 +150,7 @@ impl Entrance {
         Box::pin(async move {
             Ok(match (read(&head, body, inside.max_body).await, to) {
                 (Err(fault), _) => fault.into_response(None),
-                (Ok(body), Endpoint::Mcp) => inside.sessions.handle(&head, &principal, body).await,
+                (Ok(body), Endpoint::Mcp) => inside.endpoint.handle(&head, &principal, body).await,
                 (Ok(body), Endpoint::Messages) => {
                     inside.http_sse.messages(&head, &principal, body).await
                 }

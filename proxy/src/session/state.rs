@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use mcp_wire::{Id, Message, Version};
+use mcp_wire::{Era, Id, Message, Version};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -215,6 +215,7 @@ impl Session {
         self.state.lock().early = Arc::clone(&early);
         Seat {
             principal: self.principal.clone(),
+            era: Era::Legacy,
             standing: self.standing.clone(),
             revival,
             early,

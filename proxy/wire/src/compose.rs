@@ -49,6 +49,20 @@ pub fn result_message(id: &Id, result: &[u8]) -> Message {
     read(out)
 }
 
+/// The answer that ends a subscription gracefully (2026-07-28, subscriptions, "Graceful closure"). `subscription` is
+/// the text of the id by which its client knows it.
+///
+/// # Panics
+/// If `subscription` is not JSON. It is an id that was read.
+pub fn subscription_ended(id: &Id, subscription: &[u8]) -> Message {
+    let mut result =
+        b"{\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":"
+            .to_vec();
+    result.extend_from_slice(subscription);
+    result.extend_from_slice(b"}}");
+    result_message(id, &result)
+}
+
 /// A notification. `params` is the text of a JSON object or array.
 ///
 /// # Panics

@@ -35,7 +35,7 @@ mod version;
 
 pub use batch::Body;
 pub use buffer::CHUNK;
-pub use compose::{error_message, notification, request, result_message};
+pub use compose::{error_message, notification, request, result_message, subscription_ended};
 pub use error::ErrorCode;
 pub use fault::{Fault, ParseError};
 pub use id::{Id, IdKind, MAX_ID_BYTES};

@@ -73,6 +73,20 @@ pub const LISTEN: &str = "subscriptions/listen";
 /// 2026-07-28: the first message on a listen stream.
 pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
+/// Whether the session eras have a method of this name and 2026-07-28 has taken it out (2026-07-28, changelog).
+pub fn is_legacy_only(method: &str) -> bool {
+    matches!(
+        method,
+        INITIALIZE
+            | PING
+            | SET_LEVEL
+            | RESOURCES_SUBSCRIBE
+            | RESOURCES_UNSUBSCRIBE
+            | TASKS_LIST
+            | TASKS_RESULT
+    )
+}
+
 /// What the proxy has to know about a method of the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties {

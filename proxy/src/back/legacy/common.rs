@@ -8,21 +8,10 @@ use bytes::Bytes;
 use mcp_wire::{ErrorCode, Id, Member, Message, Version, method, object};
 use tokio::time::Instant;
 
+use super::super::level;
 use super::machine::{Feed, Machine, OURS};
 use crate::exchange::{Call, ExchangeId, FeedId, Outcome, Outlet, Revival};
 use crate::link::Link;
-
-/// Log levels in the order of RFC 5424, the least severe first.
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
 
 /// Resources one client of a common server may be subscribed to.
 const MAX_SUBSCRIPTIONS: usize = 1024;
@@ -66,7 +55,7 @@ impl Machine {
             }
             method::SET_LEVEL => {
                 let wanted = message.string(Member::Level);
-                let Some(wanted) = LEVELS.iter().position(|l| wanted.as_deref() == Some(*l)) else {
+                let Some(wanted) = wanted.as_deref().and_then(level::position) else {
                     return Some(Outcome::Error(mcp_wire::error_message(
                         message.id().as_ref(),
                         ErrorCode::INVALID_PARAMS,
@@ -85,7 +74,7 @@ impl Machine {
                     .unwrap_or(wanted);
                 message.replace(
                     Member::Level,
-                    Bytes::from(format!("\"{}\"", LEVELS.get(lowest)?)),
+                    Bytes::from(format!("\"{}\"", level::name(lowest)?)),
                 );
                 None
             }
@@ -162,15 +151,6 @@ impl Machine {
             let _unheard = link.send(&request);
         }
     }
-}
-
-/// How severe a log record is; the most severe where it does not say, so that it is not lost.
-pub(super) fn severity(message: &Message) -> usize {
-    let level = message.string(Member::Level);
-    LEVELS
-        .iter()
-        .position(|known| level.as_deref() == Some(*known))
-        .unwrap_or(LEVELS.len() - 1)
 }
 
 fn empty(message: &Message) -> Outcome {

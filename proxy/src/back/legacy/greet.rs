@@ -7,11 +7,10 @@ use bytes::Bytes;
 use mcp_wire::{Id, Message, Version, method};
 use tokio::time::Instant;
 
+use super::super::ours::{self, failed};
 use super::Legacy;
 use super::machine::OURS;
-use crate::exchange::{
-    Call, Event, ExchangeId, FeedId, Item, Outcome, Outlet, Refusal, Revival, Tagged,
-};
+use crate::exchange::{FeedId, Outcome, Refusal, Revival};
 
 /// What we say of ourselves to a common server. No capability is declared: with several clients
 /// behind one child, a question could reach the wrong one.
@@ -54,8 +53,8 @@ impl Legacy {
     ///
     /// As [`Legacy::welcome`].
     pub async fn revive(&self, revival: &Revival, limit: Duration) -> Result<(), Refusal> {
-        let initialize =
-            Message::parse(revival.initialize.clone()).map_err(|fault| start(fault.to_string()))?;
+        let initialize = Message::parse(revival.initialize.clone())
+            .map_err(|fault| failed(fault.to_string()))?;
         self.handshake(initialize, limit).await?;
         for request in revival.level.iter().chain(&revival.subscriptions) {
             if let Ok(request) = Message::parse(request.clone()) {
@@ -80,43 +79,19 @@ impl Legacy {
                 self.machine.lock().send(&initialized, self)?;
                 Ok(result)
             }
-            Outcome::Error(error) => Err(start(format!(
+            Outcome::Error(error) => Err(failed(format!(
                 "it refused initialize: {}",
                 String::from_utf8_lossy(error.error().unwrap_or_default())
             ))),
-            Outcome::Lost(loss) => Err(start(loss.sentence)),
-            Outcome::Cancelled => Err(start("it was stopped".to_owned())),
+            Outcome::Lost(loss) => Err(failed(loss.sentence)),
+            Outcome::Cancelled => Err(failed("it was stopped".to_owned())),
         }
     }
 
     /// One request of our own, answered or lost.
     async fn ask(&self, message: Message, limit: Duration) -> Result<Outcome, Refusal> {
-        let (outlet, mut tap) = Outlet::new(usize::MAX);
-        let call = Call {
-            message,
-            exchange: ExchangeId::STANDING,
-            outlet,
-            deadline: Instant::now() + limit,
-        };
+        let (call, tap) = ours::call(message, Instant::now() + limit);
         self.machine.lock().start(OURS, call, self)?;
-        loop {
-            match tap.next().await {
-                Some(Item::Event(Tagged {
-                    event: Event::Done(outcome),
-                    ..
-                })) => return Ok(outcome),
-                Some(Item::Event(_)) => {}
-                Some(Item::Overflow) | None => {
-                    return Err(start("its answer was not readable".to_owned()));
-                }
-            }
-        }
-    }
-}
-
-fn start(sentence: String) -> Refusal {
-    Refusal::Start {
-        sentence,
-        retry_after: Duration::from_secs(1),
+        ours::outcome(tap).await
     }
 }

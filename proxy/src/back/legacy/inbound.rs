@@ -1,10 +1,11 @@
 //! What the server wrote, and whom it is for.
 
-use mcp_wire::{ErrorCode, Id, Kind, Member, Message, method};
+use mcp_wire::{Era, ErrorCode, Id, Kind, Member, Message, method};
 use tokio::time::Instant;
 
+use super::super::{parting, verdict};
 use super::machine::{Asked, MAX_ASKS, MAX_TASK_TOKENS, Machine, TaskToken};
-use crate::exchange::{AskId, Blame, Event, ExchangeId, Key, Loss, Outcome, Retry};
+use crate::exchange::{AskId, Event, ExchangeId, Key, Outcome, Refusal};
 use crate::link::{End, EndReason, Link};
 
 impl Machine {
@@ -42,6 +43,11 @@ impl Machine {
             if self.tasks.len() > MAX_TASK_TOKENS {
                 self.tasks.pop_front();
             }
+        }
+        if !result && call.handshake && is_of_other_era(&message) {
+            self.other_era = true;
+            call.done(Outcome::Error(refused_version(&message)));
+            return;
         }
         call.done(if result {
             Outcome::Result(message)
@@ -122,7 +128,7 @@ impl Machine {
             .map(|(ask, _)| *ask)
             .min();
         if let Some((ask, asked)) = stale.and_then(|ask| self.asks.remove_entry(&ask)) {
-            let notice = super::cancelled(&Id::number(ask.0));
+            let notice = parting::cancelled(&Id::number(ask.0));
             asked
                 .outlet
                 .push(asked.exchange, Event::Withdraw { ask, notice });
@@ -176,11 +182,7 @@ impl Machine {
     /// A line that could not be read was somebody's answer.
     pub(super) fn damaged(&mut self, id: &Id, fault: &str) {
         if let Some(call) = id.as_u64().and_then(|key| self.calls.remove(&key)) {
-            call.done(Outcome::Lost(Loss {
-                blame: Blame::Child,
-                retry: Retry::Useless,
-                sentence: format!("the MCP server's answer could not be read: {fault}"),
-            }));
+            call.done(Outcome::Lost(parting::unreadable(fault)));
         }
     }
 
@@ -189,18 +191,34 @@ impl Machine {
         self.gone = true;
         self.epitaph = (end.reason != EndReason::Stopped).then(|| end.sentence());
         for (ask, asked) in self.asks.drain() {
-            let notice = super::cancelled(&Id::number(ask.0));
+            let notice = parting::cancelled(&Id::number(ask.0));
             asked
                 .outlet
                 .push(asked.exchange, Event::Withdraw { ask, notice });
         }
         for (_, call) in std::mem::take(&mut self.calls) {
-            call.done(Outcome::Lost(Loss {
-                blame: Blame::Child,
-                retry: Retry::Unsafe,
-                sentence: format!("{} before it answered", end.sentence()),
-            }));
+            call.done(Outcome::Lost(parting::ended(end)));
         }
         self.tasks.clear();
     }
+}
+
+/// Whether an answer to `initialize` comes from a server that has none (2026-07-28, versioning).
+fn is_of_other_era(error: &Message) -> bool {
+    verdict::code(error.error().unwrap_or_default())
+        == Some(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION)
+}
+
+/// The same in the words of the session eras, whose clients do not know that code (2025-11-25,
+/// lifecycle, "Error handling").
+fn refused_version(error: &Message) -> Message {
+    let refusal = Refusal::OtherEra {
+        speaks: Era::Modern,
+    };
+    mcp_wire::error_message(
+        error.id().as_ref(),
+        ErrorCode::INVALID_PARAMS,
+        &refusal.to_string(),
+        Some(br#"{"supported":["2026-07-28"]}"#),
+    )
 }

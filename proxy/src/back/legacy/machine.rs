@@ -11,9 +11,10 @@ use bytes::Bytes;
 use mcp_wire::{Id, Member, Message, method};
 use tokio::time::Instant;
 
+use super::super::parting::{self, refusal, send_cancel};
 use super::common::Welcome;
 use crate::exchange::{
-    AskId, Blame, Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Refusal, Retry,
+    AskId, Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Refusal, Retry,
 };
 use crate::link::{Link, SendError};
 
@@ -47,6 +48,8 @@ pub(super) struct Machine {
     pub(super) tasks: VecDeque<TaskToken>,
     /// The server has accepted an `initialize`.
     pub(super) greeted: bool,
+    /// The server has refused an `initialize` as only one of 2026-07-28 does.
+    pub(super) other_era: bool,
     /// The server takes nothing any more. Calls in flight may still be answered, until `gone`.
     pub(super) deaf: bool,
     /// The server has ended.
@@ -110,6 +113,7 @@ impl Machine {
             asks: HashMap::new(),
             tasks: VecDeque::new(),
             greeted: false,
+            other_era: false,
             deaf: false,
             gone: false,
             epitaph: None,
@@ -334,17 +338,15 @@ impl Machine {
                 if !call.handshake {
                     send_cancel(key, None, link);
                 }
-                call.done(Outcome::Lost(Loss {
-                    blame: Blame::Child,
-                    retry: Retry::Unsafe,
-                    sentence: if call.handshake {
+                call.done(Outcome::Lost(if call.handshake {
+                    parting::by_child(
+                        Retry::Unsafe,
                         "the MCP server did not answer initialize in time; \
                          --start-timeout gives it longer"
-                            .to_owned()
-                    } else {
-                        "the MCP server did not answer in time; --request-timeout gives it longer"
-                            .to_owned()
-                    },
+                            .to_owned(),
+                    )
+                } else {
+                    parting::late()
                 }));
             }
         }
@@ -379,22 +381,5 @@ impl InFlight {
     /// The last event of this call.
     pub(super) fn done(&self, outcome: Outcome) {
         self.outlet.push(self.exchange, Event::Done(outcome));
-    }
-}
-
-/// Tells the server that nobody waits for the answer; in the client's words where it had any.
-fn send_cancel(key: Key, notice: Option<Message>, link: &dyn Link) {
-    let notice = notice
-        .and_then(|mut notice| notice.replace(Member::RequestId, key).then_some(notice))
-        .unwrap_or_else(|| super::cancelled(&Id::number(key)));
-    // A server that cannot be told is gone or deaf, and both have their own end.
-    let _unheard = link.send(&notice);
-}
-
-/// What a front is told when the link takes nothing.
-fn refusal(error: SendError) -> Refusal {
-    match error {
-        SendError::Gone => Refusal::Gone,
-        SendError::Full { queued, .. } => Refusal::Deaf { queued },
     }
 }

@@ -97,6 +97,12 @@ impl Legacy {
         self.machine.lock().greeted
     }
 
+    /// Whether the server has refused `initialize` because it speaks 2026-07-28 only.
+    #[must_use]
+    pub fn is_of_other_era(&self) -> bool {
+        self.machine.lock().other_era
+    }
+
     /// How the server ended, if it did so by itself before it answered an `initialize`.
     #[must_use]
     pub fn failed_start(&self) -> Option<String> {
@@ -189,12 +195,4 @@ impl Inbound for Receiver {
             legacy.machine.lock().closed(&end);
         }
     }
-}
-
-/// Our own word that an answer is no longer waited for, or a question no longer stands.
-fn cancelled(id: &Id) -> Message {
-    let mut params = b"{\"requestId\":".to_vec();
-    params.extend_from_slice(id.text());
-    params.push(b'}');
-    mcp_wire::notification(mcp_wire::method::CANCELLED, Some(&params))
 }

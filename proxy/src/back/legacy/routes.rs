@@ -7,7 +7,7 @@
 
 use mcp_wire::{Member, Message, method};
 
-use super::common::severity;
+use super::super::level::severity;
 use super::machine::{InFlight, Machine};
 use crate::exchange::{Event, ExchangeId, FeedId, Key, Outlet};
 

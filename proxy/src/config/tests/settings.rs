@@ -90,7 +90,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 22, "flags with a default in their help");
+    assert_eq!(seen, 23, "flags with a default in their help");
 }
 
 #[test]
@@ -106,6 +106,7 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ),
         ("cwd", "/srv", "cwd: Some(\"/srv\")"),
         ("child-mode", "shared", "child_mode: Shared"),
+        ("child-era", "dual", "child_era: Dual"),
         (
             "allow-host",
             "A.example,b.example:1",

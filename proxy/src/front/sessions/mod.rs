@@ -29,7 +29,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, Response};
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Fault;
@@ -86,21 +85,10 @@ impl Sessions {
         })
     }
 
-    /// Answers one request to the MCP endpoint whose body has arrived.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped when the client disconnects. A call that was sent goes on; see [`crate::exchange`].
-    pub async fn handle(
-        self: &Arc<Self>,
-        parts: &Parts,
-        principal: &Principal,
-        body: Bytes,
-    ) -> Response<Body> {
+    /// Answers a request to the MCP endpoint that is no POST.
+    pub fn handle(self: &Arc<Self>, parts: &Parts, principal: &Principal) -> Response<Body> {
         let (headers, method) = (&parts.headers, &parts.method);
-        if *method == Method::POST {
-            self.post(headers, principal, body).await
-        } else if self.settings.stateless {
+        if self.settings.stateless {
             Fault::WrongMethod { allowed: "POST" }.into_response(None)
         } else if *method == Method::GET {
             self.get(headers, principal)

@@ -5,34 +5,33 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body as HttpBody;
 use axum::http::{HeaderMap, HeaderValue, Response};
-use bytes::Bytes;
-use mcp_wire::{Body, Kind, Member, Message, method};
+use mcp_wire::{Body, Kind, Message};
 
-use super::super::headers::{self, Claim};
-use super::super::{Fault, conversation, rescue};
+use super::super::{Fault, conversation, headers, rescue};
 use super::{Sessions, answer};
 use crate::exchange::{ExchangeId, Outlet, Principal};
 use crate::session::{Session, SessionId};
 
 impl Sessions {
-    pub(super) async fn post(
+    /// Answers a POST of the session eras.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped when the client disconnects. A call that was sent goes on; see [`crate::exchange`].
+    pub async fn post(
         self: &Arc<Self>,
         headers: &HeaderMap,
         principal: &Principal,
-        body: Bytes,
+        body: Body,
     ) -> Response<HttpBody> {
-        if let Err(fault) = headers::check_post(headers) {
-            return fault.into_response(None);
-        }
-        match Body::parse(body, conversation::MAX_BATCH) {
-            Err(fault) => Fault::Unreadable(fault).into_response(None),
-            Ok(Body::One(message)) => {
+        match body {
+            Body::One(message) => {
                 let id = message.id();
                 self.message(headers, principal, message)
                     .await
                     .unwrap_or_else(|fault| fault.into_response(id.as_ref()))
             }
-            Ok(Body::Batch(messages)) => self
+            Body::Batch(messages) => self
                 .batch(headers, principal, messages)
                 .await
                 .unwrap_or_else(|fault| fault.into_response(None)),
@@ -48,7 +47,6 @@ impl Sessions {
         if message.kind() == Kind::Request {
             self.take_work()?;
         }
-        check_era(headers, &message)?;
         if self.settings.stateless {
             return self.sessionless(principal, message).await;
         }
@@ -128,25 +126,6 @@ impl Sessions {
     /// As [`conversation::take`].
     pub(super) async fn take(&self, session: &Session, message: Message) -> Result<(), Fault> {
         conversation::take(&*self.servers, session, message).await
-    }
-}
-
-/// Rule 1: a session id with a legacy or absent version header is legacy, whatever `_meta` says,
-/// because a widely used connector sends both; otherwise a 2026-07-28 claim is one.
-fn check_era(headers: &HeaderMap, message: &Message) -> Result<(), Fault> {
-    let claim = headers::version(headers);
-    let in_session = headers::session_id(headers).is_some();
-    match claim {
-        Claim::Modern(requested) => Err(Fault::ModernUnserved { requested }),
-        Claim::Unknown => Err(Fault::VersionUnknown),
-        Claim::Absent | Claim::Legacy => match message.string(Member::MetaProtocolVersion) {
-            Some(requested) if !in_session && message.method() != Some(method::INITIALIZE) => {
-                Err(Fault::ModernUnserved {
-                    requested: requested.into_owned(),
-                })
-            }
-            _ => Ok(()),
-        },
     }
 }
 

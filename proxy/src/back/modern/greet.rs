@@ -1,0 +1,128 @@
+//! What the proxy asks a server of its own accord: whether it speaks this era, which of its tools'
+//! arguments are repeated in headers, and to be told when that changes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mcp_wire::{Id, Message, Version, method, object};
+use tokio::time::Instant;
+
+use super::super::ours::{self, failed};
+use super::super::verdict::{Finding, judge};
+use super::Modern;
+use super::machine::OURS;
+use super::tools::Tools;
+use crate::exchange::{Outcome, Refusal};
+
+/// How long the list of tools may take before calls are let through unchecked.
+const TOOLS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pages of tools that are read. A server that has more goes round in circles.
+const MAX_PAGES: usize = 64;
+
+/// A request of the proxy, with what 2026-07-28 wants in every request. No capability is declared:
+/// nobody could answer.
+fn own_request(method: &str, members: &str) -> Message {
+    let params = format!(
+        r#"{{{members}"_meta":{{"io.modelcontextprotocol/protocolVersion":"{}","io.modelcontextprotocol/clientInfo":{{"name":"mcp-proxy","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}"#,
+        Version::V2026_07_28.as_str(),
+        env!("CARGO_PKG_VERSION"),
+    );
+    mcp_wire::request(&Id::number(0), method, Some(params.as_bytes()))
+}
+
+impl Modern {
+    /// Asks the server by `server/discover` whether it speaks this era; if it does, it can take
+    /// calls when this returns.
+    ///
+    /// # Errors
+    ///
+    /// The server took nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not resumable: a server whose greeting was dropped is to be stopped.
+    pub async fn greet(self: &Arc<Self>, limit: Duration) -> Result<Finding, Refusal> {
+        let outcome = self.ask(own_request(method::DISCOVER, ""), limit).await?;
+        let finding = judge(&outcome);
+        if finding != Finding::Modern {
+            return Ok(finding);
+        }
+        self.machine.lock().greeted = true;
+        let Outcome::Result(discovered) = outcome else {
+            return Ok(finding);
+        };
+        let tools = discovered
+            .result()
+            .and_then(|result| object::get(result, "capabilities"))
+            .and_then(|capabilities| object::get(capabilities, "tools"));
+        if let Some(tools) = tools {
+            if object::get(tools, "listChanged") == Some(b"true") {
+                self.listen();
+            }
+            self.read_tools().await;
+        }
+        Ok(finding)
+    }
+
+    /// Wants to be told when the tools change.
+    fn listen(&self) {
+        let request = own_request(
+            method::LISTEN,
+            r#""notifications":{"toolsListChanged":true},"#,
+        );
+        let (call, _unread) = ours::call(request, Instant::now());
+        let _unheard = self.machine.lock().start(OURS, call, self);
+    }
+
+    /// Reads the list of tools. One that cannot be read, or not in time, leaves what was known.
+    pub(super) async fn read_tools(self: &Arc<Self>) {
+        if self.reading.swap(true, Ordering::AcqRel) {
+            // Whoever reads looks again.
+            self.stale.store(true, Ordering::Release);
+            return;
+        }
+        loop {
+            self.stale.store(false, Ordering::Release);
+            match tokio::time::timeout(TOOLS_PATIENCE, self.tools()).await {
+                Ok(Some(tools)) => self.machine.lock().tools = Arc::new(tools),
+                Ok(None) | Err(_) => tracing::warn!(
+                    "the server's list of tools could not be read; \
+                     Mcp-Param headers are not checked against it"
+                ),
+            }
+            self.reading.store(false, Ordering::Release);
+            let again = self.stale.load(Ordering::Acquire);
+            if !again || self.reading.swap(true, Ordering::AcqRel) {
+                return;
+            }
+        }
+    }
+
+    async fn tools(&self) -> Option<Tools> {
+        let mut tools = Tools::default();
+        let mut members = String::new();
+        for _ in 0..MAX_PAGES {
+            let request = own_request(method::TOOLS_LIST, &members);
+            let Ok(Outcome::Result(page)) = self.ask(request, TOOLS_PATIENCE).await else {
+                return None;
+            };
+            match tools.add(page.result()?) {
+                Some(cursor) => members = format!(r#""cursor":{cursor},"#),
+                None => break,
+            }
+        }
+        Some(tools)
+    }
+
+    /// One request of our own, answered or lost.
+    async fn ask(&self, message: Message, limit: Duration) -> Result<Outcome, Refusal> {
+        let (call, tap) = ours::call(message, Instant::now() + limit);
+        match self.machine.lock().start(OURS, call, self) {
+            Err(Refusal::Gone) => return Err(failed("it ended at once".to_owned())),
+            sent => sent?,
+        };
+        ours::outcome(tap).await
+    }
+}

@@ -1,0 +1,256 @@
+//! The conversation: what is in flight, and who sits here.
+//!
+//! This file has the client's side (calls, cancellations, time); `inbound.rs` has the server's,
+//! `company.rs` keeps apart what several clients or machines could confuse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcp_wire::{ErrorCode, Member, Message, method, object};
+use tokio::time::Instant;
+
+use super::super::level;
+use super::super::parting::{self, refusal, send_cancel};
+use super::company::Company;
+use super::tools::Tools;
+use crate::exchange::{
+    Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Principal, Refusal,
+};
+use crate::link::{Link, SendError};
+
+/// Calls one server may have in flight, standing subscriptions included. Far above what clients
+/// send on purpose; it bounds the table, and a loop that never reads its answers.
+pub(super) const MAX_IN_FLIGHT: usize = 4096;
+
+/// The seat of the proxy's own requests. Seats count from zero, so it is nobody else's.
+pub(super) const OURS: FeedId = FeedId(u64::MAX);
+
+/// The state of one conversation.
+pub(super) struct Machine {
+    /// Who sits here; a seat's number is the place in this list.
+    pub(super) seats: Vec<Principal>,
+    next_key: Key,
+    /// Ordered, so that the first is the oldest.
+    pub(super) calls: BTreeMap<Key, InFlight>,
+    pub(super) company: Company,
+    pub(super) tools: Arc<Tools>,
+    /// The server has answered `server/discover` as one of this era does.
+    pub(super) greeted: bool,
+    /// The server takes nothing any more. Calls in flight may still be answered, until `gone`.
+    pub(super) deaf: bool,
+    /// The server has ended.
+    pub(super) gone: bool,
+    /// How it ended, in words, unless we ended it.
+    pub(super) epitaph: Option<String>,
+    /// When a client last wanted something of it.
+    pub(super) last_used: Instant,
+}
+
+/// A call the server has not answered yet.
+pub(super) struct InFlight {
+    pub(super) feed: FeedId,
+    pub(super) exchange: ExchangeId,
+    pub(super) outlet: Outlet,
+    /// The client's progress token, exactly as it wrote it.
+    pub(super) token: Option<Bytes>,
+    /// Severity from which the client wants log records about this call.
+    pub(super) level: Option<usize>,
+    /// `subscriptions/listen`: the client's id for it, by which it knows the subscription.
+    pub(super) subscription: Option<Bytes>,
+    /// The server may answer with a round for the client or with a task.
+    pub(super) may_ask: bool,
+    /// A subscription has none.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl InFlight {
+    /// The last event of this call.
+    pub(super) fn done(&self, outcome: Outcome) {
+        self.outlet.push(self.exchange, Event::Done(outcome));
+    }
+
+    pub(super) fn is_subscription(&self) -> bool {
+        self.deadline.is_none()
+    }
+}
+
+impl Machine {
+    pub(super) fn new(company: Company, now: Instant) -> Self {
+        Self {
+            seats: Vec::new(),
+            next_key: 1,
+            calls: BTreeMap::new(),
+            company,
+            tools: Arc::default(),
+            greeted: false,
+            deaf: false,
+            gone: false,
+            epitaph: None,
+            last_used: now,
+        }
+    }
+
+    /// The seat of a principal: one, however many requests it sends.
+    pub(super) fn seat(&mut self, principal: &Principal) -> FeedId {
+        let known = self.seats.iter().position(|known| known == principal);
+        let place = known.unwrap_or_else(|| {
+            self.seats.push(principal.clone());
+            self.seats.len() - 1
+        });
+        FeedId(place as u64)
+    }
+
+    /// Whose seat it is.
+    pub(super) fn principal(&self, feed: FeedId) -> Option<&Principal> {
+        usize::try_from(feed.0)
+            .ok()
+            .and_then(|place| self.seats.get(place))
+    }
+
+    pub(super) const fn is_gone(&self) -> bool {
+        self.gone || self.deaf
+    }
+
+    /// The calls of clients; not the proxy's own.
+    pub(super) fn client_calls(&self) -> impl Iterator<Item = (&Key, &InFlight)> {
+        self.calls.iter().filter(|(_, call)| call.feed != OURS)
+    }
+
+    /// A client's request: sent on, unless it names what belongs to somebody else.
+    pub(super) fn call(
+        &mut self,
+        feed: FeedId,
+        mut call: Call,
+        now: Instant,
+        link: &dyn Link,
+    ) -> Result<Key, Refusal> {
+        self.last_used = now;
+        if self.is_gone() {
+            return Err(Refusal::Gone);
+        }
+        if let Some(principal) = self.principal(feed)
+            && let Err(sentence) = self.company.admit(principal, &mut call.message)
+        {
+            let error = mcp_wire::error_message(
+                call.message.id().as_ref(),
+                ErrorCode::INVALID_PARAMS,
+                sentence,
+                None,
+            );
+            call.outlet
+                .push(call.exchange, Event::Done(Outcome::Error(error)));
+            return Ok(0);
+        }
+        self.start(feed, call, link)
+    }
+
+    /// Sends a request under an id of our own and remembers whose it is.
+    pub(super) fn start(
+        &mut self,
+        feed: FeedId,
+        call: Call,
+        link: &dyn Link,
+    ) -> Result<Key, Refusal> {
+        if self.calls.len() >= MAX_IN_FLIGHT {
+            return Err(Refusal::Busy { cap: MAX_IN_FLIGHT });
+        }
+        let Call {
+            mut message,
+            exchange,
+            outlet,
+            deadline,
+        } = call;
+        let key = self.next_key;
+        let token = message
+            .member(Member::ProgressToken)
+            .map(Bytes::copy_from_slice);
+        if token.is_some() {
+            // Our id serves as token too: both are unique on this child, and one number to look
+            // up is enough.
+            message.replace(Member::ProgressToken, key);
+        }
+        let name = message.method().unwrap_or_default();
+        let listens = name == method::LISTEN;
+        let in_flight = InFlight {
+            feed,
+            exchange,
+            outlet,
+            token,
+            level: message
+                .string(Member::MetaLogLevel)
+                .and_then(|level| level::position(&level)),
+            subscription: message
+                .id_text()
+                .filter(|_| listens)
+                .map(Bytes::copy_from_slice),
+            may_ask: method::properties(name).may_ask || name.starts_with("tasks/"),
+            deadline: (!listens).then_some(deadline),
+        };
+        message.set_id(key);
+        self.send(&message, link)?;
+        self.next_key += 1;
+        self.calls.insert(key, in_flight);
+        Ok(key)
+    }
+
+    /// Sends, and remembers a link that takes nothing any more.
+    pub(super) fn send(&mut self, message: &Message, link: &dyn Link) -> Result<(), Refusal> {
+        link.send(message).map_err(|error| {
+            self.deaf |= matches!(error, SendError::Gone);
+            refusal(error)
+        })
+    }
+
+    pub(super) fn cancel(&mut self, key: Key, notice: Option<Message>, link: &dyn Link) {
+        if let Some(call) = self.calls.remove(&key) {
+            send_cancel(key, notice, link);
+            call.done(Outcome::Cancelled);
+        }
+    }
+
+    pub(super) fn attach(&mut self, key: Key, outlet: Outlet) {
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.outlet = outlet;
+        }
+    }
+
+    /// Ends the calls whose time is over.
+    pub(super) fn expire(&mut self, now: Instant, link: &dyn Link) {
+        let over: Vec<Key> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.deadline.is_some_and(|deadline| deadline <= now))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in over {
+            if let Some(call) = self.calls.remove(&key) {
+                send_cancel(key, None, link);
+                call.done(Outcome::Lost(parting::late()));
+            }
+        }
+    }
+
+    /// A client gives its seat up.
+    pub(super) fn leave(&mut self, feed: FeedId, loss: &Loss, link: &dyn Link) {
+        let keys: Vec<Key> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.feed == feed)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            if let Some(call) = self.calls.remove(&key) {
+                send_cancel(key, None, link);
+                call.done(Outcome::Lost(loss.clone()));
+            }
+        }
+    }
+}
+
+/// Whether a result is one of this kind (2026-07-28, "Result types").
+pub(super) fn is_result_type(result: &[u8], kind: &str) -> bool {
+    object::get(result, "resultType")
+        .and_then(object::string)
+        .is_some_and(|text| text == kind)
+}

@@ -1,0 +1,209 @@
+//! Servers of 2026-07-28: every request stands by itself and carries its own `_meta`.
+//!
+//! # Theory of operation
+//!
+//! Clients of the same era pass through: a request keeps its `_meta`, a server that needs input
+//! says so in its result, and the client sends the request again with the answers. What is touched
+//! is what would collide where many callers meet on one channel: ids, progress tokens,
+//! subscription ids, and, where more than one server or client could be meant, `requestState`.
+//!
+//! [`Machine`](machine::Machine) is the conversation without a runtime; [`Modern`] puts it behind
+//! a mutex and next to the link, as the back of the session eras does, and for the same reason:
+//! nothing stands between a line and the outlet it belongs to.
+
+mod company;
+mod greet;
+mod inbound;
+mod machine;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock, Weak};
+
+use mcp_wire::{Id, Message};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use self::company::Company;
+pub use self::company::Neighbours;
+use self::machine::Machine;
+use crate::exchange::{
+    AskId, Call, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
+};
+use crate::link::{End, Inbound, Link, SendError};
+
+/// One running server of 2026-07-28.
+pub struct Modern {
+    machine: Mutex<Machine>,
+    link: OnceLock<Box<dyn Link>>,
+    /// Somebody reads the list of tools.
+    reading: AtomicBool,
+    /// The list has changed while it was read.
+    stale: AtomicBool,
+}
+
+impl Modern {
+    /// A server that nobody has spoken to.
+    ///
+    /// The caller starts a link with [`Modern::inbound`], puts it in with [`Modern::connect`], and
+    /// finds out by [`Modern::greet`] whether the server speaks this era.
+    #[must_use]
+    pub fn new(neighbours: Neighbours) -> Arc<Self> {
+        Arc::new(Self {
+            machine: Mutex::new(Machine::new(Company::new(neighbours), Instant::now())),
+            link: OnceLock::new(),
+            reading: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
+        })
+    }
+
+    /// What the link calls with everything the server writes. It does not keep the conversation
+    /// alive.
+    #[must_use]
+    pub fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
+        Box::new(Receiver(Arc::downgrade(self)))
+    }
+
+    /// Puts the link in. Only the first one counts.
+    pub fn connect(&self, link: Box<dyn Link>) {
+        let _first = self.link.set(link);
+    }
+
+    /// The seat of this principal. It need not be given up: requests of this era leave nothing
+    /// behind.
+    #[must_use]
+    pub fn seat(&self, principal: &Principal) -> FeedId {
+        self.machine.lock().seat(principal)
+    }
+
+    /// How many exchanges of clients are in progress, and how many principals have a seat.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        let machine = self.machine.lock();
+        (machine.client_calls().count(), machine.seats.len())
+    }
+
+    /// Ends the exchanges whose time is over. The pool calls it about once a second.
+    pub fn expire(&self, now: Instant) {
+        self.machine.lock().expire(now, self);
+    }
+
+    /// When a client last wanted something of it; `None` while one waits, and before it was
+    /// greeted.
+    #[must_use]
+    pub fn idle_since(&self) -> Option<Instant> {
+        let machine = self.machine.lock();
+        let idle = machine.greeted && machine.client_calls().next().is_none();
+        idle.then_some(machine.last_used)
+    }
+
+    /// Whether the server has answered as one of this era does.
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.machine.lock().greeted
+    }
+
+    /// How the server ended, if it did so by itself before it answered.
+    #[must_use]
+    pub fn failed_start(&self) -> Option<String> {
+        let machine = self.machine.lock();
+        machine.epitaph.clone().filter(|_| !machine.greeted)
+    }
+
+    /// Stops the server, whoever sits at it.
+    pub fn stop(&self) {
+        if let Some(link) = self.link.get() {
+            link.stop();
+        }
+    }
+}
+
+/// The lines towards the server. The machine writes through this, in the order of its decisions.
+impl Link for Modern {
+    fn send(&self, message: &Message) -> Result<(), SendError> {
+        self.link
+            .get()
+            .map_or(Err(SendError::Gone), |link| link.send(message))
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
+    }
+}
+
+impl Server for Modern {
+    fn call(&self, feed: FeedId, call: Call) -> Result<Key, Refusal> {
+        self.machine.lock().call(feed, call, Instant::now(), self)
+    }
+
+    fn tell(&self, _feed: FeedId, notification: Message) -> Result<(), Refusal> {
+        self.machine.lock().send(&notification, self)
+    }
+
+    /// A server of this era asks by its results, so there is never a question to answer here.
+    fn answer(&self, _feed: FeedId, _ask: AskId, _reply: Message) -> bool {
+        false
+    }
+
+    fn cancel(&self, key: Key, notice: Option<Message>) {
+        self.machine.lock().cancel(key, notice, self);
+    }
+
+    fn attach(&self, key: Key, outlet: Outlet) {
+        self.machine.lock().attach(key, outlet);
+    }
+
+    fn in_flight(&self, feed: FeedId) -> usize {
+        let machine = self.machine.lock();
+        machine
+            .calls
+            .values()
+            .filter(|call| call.feed == feed)
+            .count()
+    }
+
+    fn leave(&self, feed: FeedId, loss: &Loss) {
+        self.machine.lock().leave(feed, loss, self);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.machine.lock().is_gone()
+    }
+
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.machine.lock().tools.mirrored(tool)
+    }
+}
+
+/// The link's end of the wire.
+struct Receiver(Weak<Modern>);
+
+impl Inbound for Receiver {
+    fn message(&mut self, message: Message) {
+        let Some(modern) = self.0.upgrade() else {
+            return;
+        };
+        let server = modern.as_ref();
+        let changed = server
+            .machine
+            .lock()
+            .message(message, Instant::now(), server);
+        if changed {
+            tokio::spawn(async move { modern.read_tools().await });
+        }
+    }
+
+    fn damaged(&mut self, id: Id, fault: String) {
+        if let Some(modern) = self.0.upgrade() {
+            modern.machine.lock().damaged(&id, &fault);
+        }
+    }
+
+    fn closed(&mut self, end: End) {
+        if let Some(modern) = self.0.upgrade() {
+            modern.machine.lock().closed(&end);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Servers of the session eras: one for each session, or a common one that the proxy greets.
+
+use std::sync::Arc;
+
+use mcp_wire::Era;
+
+use super::slots::Whose;
+use super::{Pool, Sharing};
+use crate::back::legacy::Legacy;
+use crate::exchange::{Refusal, Seat, Seated, Server as _};
+
+impl Pool {
+    /// A place for a client of the session eras.
+    pub(super) async fn legacy(&self, seat: Seat) -> Result<Seated, Refusal> {
+        if self.eras.known().legacy == Some(false) {
+            return Err(Refusal::OtherEra {
+                speaks: Era::Modern,
+            });
+        }
+        let whose = match self.settings.sharing {
+            Sharing::Session => return self.own(seat).await,
+            Sharing::All => None,
+            Sharing::Principal => Some(seat.principal),
+        };
+        let legacy = self.common(whose).await?;
+        let feed = legacy.seat(seat.standing);
+        if let Some(revival) = seat.revival {
+            legacy.remember(feed, &revival, self.settings.start);
+        }
+        Ok(Seated {
+            server: legacy,
+            feed,
+        })
+    }
+
+    /// A child of one client.
+    async fn own(&self, seat: Seat) -> Result<Seated, Refusal> {
+        let spare = self.spare.lock().take().filter(|legacy| !legacy.is_gone());
+        let legacy = match spare {
+            Some(legacy) => legacy,
+            None => {
+                let legacy = Legacy::of_one();
+                self.start(&legacy, false).await?;
+                legacy
+            }
+        };
+        let seated = Seated {
+            feed: legacy.seat(seat.standing),
+            server: Arc::<Legacy>::clone(&legacy),
+        };
+        // Whoever fills it first is this very call.
+        let _first = seat.early.set(seated.clone());
+        if let Some(revival) = seat.revival {
+            let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
+            legacy.revive(&revival, self.settings.start).await?;
+            unfinished.0 = None;
+        }
+        Ok(seated)
+    }
+
+    /// A child of several clients, greeted once.
+    pub(super) async fn common(&self, whose: Whose) -> Result<Arc<Legacy>, Refusal> {
+        self.common
+            .get(whose, async {
+                self.still_serving()?;
+                self.greeted().await
+            })
+            .await
+    }
+
+    /// A server that the proxy itself has greeted.
+    pub(super) async fn greeted(&self) -> Result<Arc<Legacy>, Refusal> {
+        let legacy = Legacy::common();
+        self.start(&legacy, false).await?;
+        let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
+        let welcomed = legacy.welcome(self.settings.start).await;
+        if legacy.is_of_other_era() {
+            self.eras.note(Era::Legacy, false);
+            return Err(Refusal::OtherEra {
+                speaks: Era::Modern,
+            });
+        }
+        welcomed?;
+        self.eras.note(Era::Legacy, true);
+        unfinished.0 = None;
+        Ok(legacy)
+    }
+}
+
+/// Stops a child whose greeting did not come to its end.
+struct StopUnlessKept(Option<Arc<Legacy>>);
+
+impl Drop for StopUnlessKept {
+    fn drop(&mut self) {
+        if let Some(legacy) = &self.0 {
+            legacy.stop();
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Servers of 2026-07-28, and how it is found out whether there is one (rule 5).
+//!
+//! The first request of a client of that era is the probe: a child is started and asked by
+//! `server/discover`. A server of the session eras that is asked so may be spoilt for it, so a
+//! child that turns out to be one is stopped, never greeted again. Death, silence and garbage are
+//! what such a server answers with, and what a broken one does; a second child, greeted in the old
+//! way, tells the two apart.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mcp_wire::Era;
+
+use super::slots::Whose;
+use super::{Pool, Sharing};
+use crate::back::modern::{Modern, Neighbours};
+use crate::back::verdict::Finding;
+use crate::exchange::{Refusal, Seat, Seated};
+
+/// How long a server may be silent before another child of it is asked in the old way. Servers
+/// answer within milliseconds of being up; what takes longer is mostly coming up.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How much longer the first child may be silent once the other has answered. Both were started by
+/// the same command, the first one earlier.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How soon a client may try again with a server that serves none of its versions.
+const RETRY_OTHER_VERSION: Duration = Duration::from_secs(60);
+
+impl Pool {
+    /// A place for a client of 2026-07-28.
+    pub(super) async fn modern(&self, seat: Seat) -> Result<Seated, Refusal> {
+        let whose = match self.settings.sharing {
+            Sharing::All => None,
+            Sharing::Session | Sharing::Principal => Some(seat.principal.clone()),
+        };
+        let modern = self.modern_child(whose).await?;
+        Ok(Seated {
+            feed: modern.seat(&seat.principal),
+            server: modern,
+        })
+    }
+
+    async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
+        let shared = whose.is_none();
+        self.moderns
+            .get(whose, async {
+                self.still_serving()?;
+                if self.eras.known().modern == Some(false) {
+                    return Err(only_legacy());
+                }
+                self.probe(shared).await
+            })
+            .await
+    }
+
+    /// A child that was found to speak 2026-07-28.
+    async fn probe(&self, shared: bool) -> Result<Arc<Modern>, Refusal> {
+        let modern = Modern::new(Neighbours {
+            shared,
+            machine: self.settings.machine.clone(),
+            key: Arc::clone(&self.key),
+            generation: self.generations.fetch_add(1, Ordering::Relaxed),
+        });
+        let proven = self.eras.known().modern == Some(true);
+        self.start(&modern, !proven).await?;
+        let mut unfinished = StopUnlessKept(Some(Arc::clone(&modern)));
+        let finding = self.find_out(&modern).await?;
+        match finding {
+            Finding::Modern => {
+                self.eras.note(Era::Modern, true);
+                unfinished.0 = None;
+                Ok(modern)
+            }
+            Finding::OtherVersion(versions) => Err(Refusal::Start {
+                sentence: format!(
+                    "it speaks newer protocol versions than this proxy does ({versions})"
+                ),
+                retry_after: RETRY_OTHER_VERSION,
+            }),
+            Finding::Legacy => {
+                self.eras.note(Era::Modern, false);
+                Err(only_legacy())
+            }
+            Finding::Unclear(sentence) => {
+                drop(unfinished);
+                self.ask_in_the_old_way(sentence).await
+            }
+        }
+    }
+
+    /// What the child answers; where it is silent for long, what another one says.
+    async fn find_out(&self, modern: &Arc<Modern>) -> Result<Finding, Refusal> {
+        let greeting = modern.greet(self.settings.start);
+        tokio::pin!(greeting);
+        if let Ok(found) = tokio::time::timeout(SILENCE, &mut greeting).await {
+            return found;
+        }
+        tokio::select! {
+            found = &mut greeting => found,
+            greeted = self.greeted() => match greeted {
+                Ok(legacy) => {
+                    let found = tokio::time::timeout(GRACE, &mut greeting).await;
+                    legacy.stop();
+                    found.unwrap_or(Ok(Finding::Legacy))
+                }
+                // It tells nothing; the first child's own time goes on.
+                Err(_) => greeting.await,
+            },
+        }
+    }
+
+    /// The server died or wrote garbage: one of the session eras, or broken.
+    async fn ask_in_the_old_way(&self, sentence: String) -> Result<Arc<Modern>, Refusal> {
+        match self.eras.known().legacy {
+            Some(true) => {}
+            Some(false) => {
+                return Err(Refusal::Start {
+                    sentence,
+                    retry_after: Duration::from_secs(1),
+                });
+            }
+            None => self.greeted().await?.stop(),
+        }
+        self.eras.note(Era::Modern, false);
+        Err(only_legacy())
+    }
+}
+
+const fn only_legacy() -> Refusal {
+    Refusal::OtherEra {
+        speaks: Era::Legacy,
+    }
+}
+
+/// Stops a child that was asked and is not to serve.
+struct StopUnlessKept(Option<Arc<Modern>>);
+
+impl Drop for StopUnlessKept {
+    fn drop(&mut self) {
+        if let Some(modern) = &self.0 {
+            modern.stop();
+        }
+    }
+}

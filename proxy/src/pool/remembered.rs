@@ -1,0 +1,219 @@
+//! What is known of the eras a server speaks, kept over restarts of the proxy.
+//!
+//! It is kept by program, arguments, and size and age of every file they name: another version of
+//! the server is another server. What a command fetches for itself (`npx` without a version) cannot
+//! be seen from here, so knowledge is good for a day; and a server that is believed to be modern is
+//! asked again whenever it starts.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use mcp_wire::Era;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::back::verdict::Eras;
+use crate::link::child::Command;
+
+/// How long what was found is believed.
+const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The eras of one server.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    eras: Mutex<Eras>,
+    /// It was said by the configuration, and nothing is learnt.
+    said: bool,
+    file: Option<PathBuf>,
+}
+
+/// What is in the file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// Seconds since 1970.
+    at: u64,
+    eras: Eras,
+}
+
+impl Remembered {
+    /// What is known of the server this command starts. `said` is what the configuration says of
+    /// it; `folder` is where knowledge is kept.
+    pub(super) fn of(command: &Command, said: Option<Eras>, folder: Option<&Path>) -> Self {
+        if let Some(eras) = said {
+            return Self {
+                eras: Mutex::new(eras),
+                said: true,
+                file: None,
+            };
+        }
+        let file = folder.map(|folder| folder.join("eras").join(name(command)));
+        let eras = file
+            .as_deref()
+            .and_then(|file| read(file, SystemTime::now()))
+            .unwrap_or(Eras::UNKNOWN);
+        Self {
+            eras: Mutex::new(eras),
+            said: false,
+            file,
+        }
+    }
+
+    /// What is known now.
+    pub(super) fn known(&self) -> Eras {
+        *self.eras.lock()
+    }
+
+    /// Something was found out.
+    pub(super) fn note(&self, era: Era, speaks: bool) {
+        if self.said {
+            return;
+        }
+        let mut eras = self.eras.lock();
+        if !eras.note(era, speaks) {
+            return;
+        }
+        tracing::debug!(?era, speaks, "the server's era is known");
+        if let Some(file) = &self.file
+            && let Err(error) = write(file, *eras)
+        {
+            // It is found out again next time, which costs one start of the server.
+            tracing::debug!(%error, file = %file.display(), "cannot keep the server's eras");
+        }
+    }
+}
+
+/// The file's name: a digest of everything that makes this server another one.
+fn name(command: &Command) -> String {
+    use std::fmt::Write as _;
+
+    let mut digest = Sha256::new();
+    let mut add = |text: &[u8]| {
+        digest.update(text.len().to_le_bytes());
+        digest.update(text);
+    };
+    let cwd = command.cwd.as_deref().unwrap_or_else(|| Path::new("."));
+    add(cwd.as_os_str().as_encoded_bytes());
+    for word in std::iter::once(&command.program).chain(&command.args) {
+        add(word.as_bytes());
+        if let Ok(metadata) = fs::metadata(cwd.join(word))
+            && metadata.is_file()
+        {
+            add(&metadata.len().to_le_bytes());
+            add(&metadata.mtime().to_le_bytes());
+        }
+    }
+    let mut name = String::new();
+    for byte in digest.finalize() {
+        let _infallible = write!(name, "{byte:02x}");
+    }
+    name + ".json"
+}
+
+fn read(file: &Path, now: SystemTime) -> Option<Eras> {
+    let kept: Kept = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let age = now
+        .duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs(kept.at))
+        .ok()?;
+    (age < BELIEVED).then_some(kept.eras)
+}
+
+/// Whole or not at all: a reader never sees half of it.
+fn write(file: &Path, eras: Eras) -> std::io::Result<()> {
+    let at = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let folder = file.parent().unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(folder)?;
+    let draft = file.with_extension(format!("{}.draft", std::process::id()));
+    let mut out = fs::File::create(&draft)?;
+    out.write_all(&serde_json::to_vec(&Kept { at, eras })?)?;
+    drop(out);
+    fs::rename(draft, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::child::Environment;
+
+    fn command(program: &str, args: &[&str]) -> Command {
+        Command {
+            program: program.to_owned(),
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            cwd: None,
+            env: Environment::empty(),
+        }
+    }
+
+    /// A folder that goes when the test ends.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("mcp-eras-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _gone = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_known_after_a_restart() {
+        let folder = Folder::new("restart");
+        let server = command("/bin/server", &["--flag"]);
+        let remembered = Remembered::of(&server, None, Some(&folder.0));
+        assert_eq!(remembered.known(), Eras::UNKNOWN);
+        remembered.note(Era::Modern, false);
+        remembered.note(Era::Legacy, true);
+        let again = Remembered::of(&server, None, Some(&folder.0));
+        assert_eq!(again.known(), remembered.known());
+        assert_eq!(again.known().modern, Some(false));
+        let other = Remembered::of(&command("/bin/server", &[]), None, Some(&folder.0));
+        assert_eq!(other.known(), Eras::UNKNOWN);
+    }
+
+    #[test]
+    fn a_newer_file_is_another_server() {
+        let folder = Folder::new("newer");
+        let script = folder.0.join("server.js");
+        fs::write(&script, "1").unwrap();
+        let server = command("node", &[script.to_str().unwrap()]);
+        Remembered::of(&server, None, Some(&folder.0)).note(Era::Modern, true);
+        fs::write(&script, "22").unwrap();
+        let changed = Remembered::of(&server, None, Some(&folder.0));
+        assert_eq!(changed.known(), Eras::UNKNOWN);
+    }
+
+    #[test]
+    fn old_and_broken_knowledge_is_none() {
+        let folder = Folder::new("old");
+        let server = command("/bin/server", &[]);
+        let file = folder.0.join("eras").join(name(&server));
+        Remembered::of(&server, None, Some(&folder.0)).note(Era::Modern, true);
+        let later = SystemTime::now() + BELIEVED + Duration::from_secs(1);
+        assert!(read(&file, SystemTime::now()).is_some());
+        assert!(read(&file, later).is_none());
+        fs::write(&file, "{").unwrap();
+        assert!(read(&file, SystemTime::now()).is_none());
+    }
+
+    #[test]
+    fn what_is_said_is_not_learnt_away() {
+        let dual = Eras {
+            legacy: Some(true),
+            modern: Some(true),
+        };
+        let remembered = Remembered::of(&command("x", &[]), Some(dual), None);
+        remembered.note(Era::Modern, false);
+        assert_eq!(remembered.known(), dual);
+    }
+}
