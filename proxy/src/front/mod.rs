@@ -3,7 +3,8 @@
 //! [`sessions`] serves 2025-03-26 to 2025-11-25, [`http_sse`] the two endpoints of 2024-11-05.
 //! `conversation.rs`, `headers.rs`, `render.rs` and `frames.rs` are what both need. [`Fault`] is everything that can be wrong with a
 //! request before it is taken, and `rescue.rs` is the one place where such a fault becomes a
-//! status, and a lost call becomes a message. `listener.rs` owns the sockets, `router.rs` the paths.
+//! status, and a lost call becomes a message. `listener.rs` owns the sockets, `router.rs`
+//! and `routes.rs` the paths, `served.rs` is one server with its fronts.
 
 mod body;
 mod conversation;
@@ -15,6 +16,8 @@ pub mod pages;
 mod render;
 mod rescue;
 pub mod router;
+pub mod routes;
+pub mod served;
 pub mod sessions;
 
 pub use rescue::Fault;
