@@ -78,12 +78,14 @@ async fn run(config: Config) -> ExitCode {
     let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
 
     if config.eager {
-        let pool = Arc::clone(&proxy.pool);
-        tokio::spawn(async move {
-            if let Err(error) = pool.warm().await {
-                tracing::error!("{error}; the next request tries again");
-            }
-        });
+        for served in proxy.switchboard.now().all() {
+            let pool = Arc::clone(&served.pool);
+            tokio::spawn(async move {
+                if let Err(error) = pool.warm().await {
+                    tracing::error!("{error}; the next request tries again");
+                }
+            });
+        }
     }
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
@@ -108,15 +110,14 @@ async fn run(config: Config) -> ExitCode {
 async fn drain(proxy: &assemble::Proxy, limit: Duration) {
     proxy.drain();
     let deadline = Instant::now() + limit;
-    while proxy.in_flight() > 0 && Instant::now() < deadline {
+    while proxy.calls() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let left = proxy.in_flight();
+    let left = proxy.calls();
     if left > 0 {
         tracing::warn!(calls = left, "cut off; --drain-timeout gives them longer");
     }
-    proxy.end_all();
-    proxy.pool.stop().await;
+    proxy.stop().await;
 }
 
 /// The signals that mean "stop": a supervisor's, and those of a terminal that is closed or used.

@@ -5,11 +5,12 @@
 //! `era.rs` says which of them each is for. `conversation.rs`, `headers.rs`, `render.rs` and
 //! `frames.rs` are what several need. [`Fault`] is everything that can be wrong with a request
 //! before it is taken, and `rescue.rs` is the one place where such a fault becomes a status, and a
-//! lost call becomes a message. `listener.rs` owns the sockets, `router.rs` the paths.
+//! lost call becomes a message. `listener.rs` owns the sockets, `router.rs` and `routes.rs` the
+//! paths, `served.rs` is one server with its fronts.
 
 mod body;
 mod conversation;
-pub mod endpoint;
+mod endpoint;
 mod era;
 mod frames;
 mod headers;
@@ -19,6 +20,8 @@ pub mod pages;
 mod render;
 mod rescue;
 pub mod router;
+pub mod routes;
+pub mod served;
 pub mod sessions;
 pub mod stateless;
 

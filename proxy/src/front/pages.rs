@@ -6,11 +6,12 @@ use axum::http::{HeaderMap, Response, header};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::rescue;
 use super::router::App;
+use super::served::Served;
+use super::{Fault, rescue};
 use crate::link::child::State;
 
-/// The server behind, as the pages name it.
+/// A server, as the pages name it.
 #[derive(Debug)]
 pub struct About {
     /// Its short name.
@@ -34,12 +35,17 @@ pub(super) async fn index(Extract(app): Extract<App>, headers: HeaderMap) -> Res
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("application/json"));
+    let routes = app.switchboard.now();
+    let Some(served) = &routes.default else {
+        return Fault::NoSuchPath.into_response(None);
+    };
+    let about = &served.about;
     if wants_json {
         return rescue::page(&json!({
             "name": "mcp-proxy",
             "version": env!("CARGO_PKG_VERSION"),
-            "server": app.about.name,
-            "endpoints": { "mcp": app.about.mcp_path, "sse": app.about.has_sse.then_some("/sse"), "health": "/health", "ready": "/health/ready", "status": "/status" },
+            "server": about.name,
+            "endpoints": { "mcp": about.mcp_path, "sse": about.has_sse.then_some("/sse"), "health": "/health", "ready": "/health/ready", "status": "/status" },
         }));
     }
     rescue::text(format!(
@@ -47,9 +53,9 @@ pub(super) async fn index(Extract(app): Extract<App>, headers: HeaderMap) -> Res
          Point an MCP client at {mcp_path} on this address{sse}.\n\
          /health/live and /health/ready are for monitors, /status says what runs.\n",
         version = env!("CARGO_PKG_VERSION"),
-        name = app.about.name,
-        mcp_path = app.about.mcp_path,
-        sse = if app.about.has_sse {
+        name = about.name,
+        mcp_path = about.mcp_path,
+        sse = if about.has_sse {
             ", or at /sse if it only speaks HTTP+SSE"
         } else {
             ""
@@ -64,7 +70,8 @@ pub(super) async fn live() -> Response<Body> {
 
 /// `GET /health/ready`: whether a new client could be served, and if not, why.
 pub(super) async fn ready(Extract(app): Extract<App>) -> Response<Body> {
-    match app.pool.unready() {
+    let routes = app.switchboard.now();
+    match routes.all().find_map(|served| served.pool.unready()) {
         None => rescue::page(&json!({ "status": "ready" })),
         Some(reason) => rescue::unready(&json!({ "status": "unready", "reason": reason })),
     }
@@ -72,8 +79,17 @@ pub(super) async fn ready(Extract(app): Extract<App>) -> Response<Body> {
 
 /// `GET /status`: what runs.
 pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
-    let (sessions, calls) = app.endpoint.sessions.load();
-    let children: Vec<Value> = app
+    let routes = app.switchboard.now();
+    let Some(served) = &routes.default else {
+        return Fault::NoSuchPath.into_response(None);
+    };
+    rescue::page(&tell(served))
+}
+
+fn tell(served: &Served) -> Value {
+    let about = &served.about;
+    let (sessions, calls) = served.load();
+    let children: Vec<Value> = served
         .pool
         .status()
         .into_iter()
@@ -94,18 +110,18 @@ pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
             })
         })
         .collect();
-    rescue::page(&json!({
-        "name": app.about.name,
-        "command": app.about.command,
+    json!({
+        "name": about.name,
+        "command": about.command,
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": app.about.started.elapsed().as_secs(),
-        "child_mode": app.about.sharing,
-        "ready": app.pool.unready().is_none(),
-        "reason": app.pool.unready(),
+        "uptime_seconds": about.started.elapsed().as_secs(),
+        "child_mode": about.sharing,
+        "ready": served.pool.unready().is_none(),
+        "reason": served.pool.unready(),
         "sessions": sessions,
         "calls_in_flight": calls,
         "children": children,
-    }))
+    })
 }
 
 fn state(state: &State) -> String {

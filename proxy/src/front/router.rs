@@ -17,14 +17,12 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::endpoint::McpEndpoint;
-use super::http_sse::HttpSse;
-use super::pages;
-use super::{Fault, rescue};
+use super::routes::{Endpoint, Switchboard, locate};
+use super::served::Served;
+use super::{Fault, pages, rescue};
 use crate::config::{Door, Listen};
 use crate::exchange::Principal;
 use crate::guard::Guard;
-use crate::pool::Pool;
 
 /// How long a client may take to send a body after its headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,14 +30,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the paths need.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// The fronts of Streamable HTTP.
-    pub endpoint: McpEndpoint,
-    /// The front of HTTP+SSE.
-    pub http_sse: Arc<HttpSse>,
-    /// The children, for the pages that tell of them.
-    pub pool: Arc<Pool>,
-    /// What `/` and `/status` say of the server behind.
-    pub about: Arc<pages::About>,
+    /// The servers, by where they are reached.
+    pub switchboard: Arc<Switchboard>,
     /// The longest request body, in bytes.
     pub max_body: usize,
 }
@@ -55,18 +47,12 @@ pub struct Entrance(Arc<Inside>);
 
 struct Inside {
     guard: Guard,
-    endpoint: McpEndpoint,
-    http_sse: Arc<HttpSse>,
-    /// The endpoint's path, without a slash at its end; with one it is the same.
+    switchboard: Arc<Switchboard>,
+    /// The path of the default server's endpoint, without a slash at its end; with one it is the
+    /// same.
     mcp_path: String,
     max_body: usize,
     pages: TowerToHyperService<Router>,
-}
-
-impl Inside {
-    fn is_mcp(&self, path: &str) -> bool {
-        path.strip_suffix('/').unwrap_or(path) == self.mcp_path
-    }
 }
 
 impl fmt::Debug for Entrance {
@@ -80,7 +66,7 @@ impl fmt::Debug for Entrance {
 /// The way in to this application, through this door.
 #[must_use]
 pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
-    let (endpoint, http_sse) = (app.endpoint.clone(), Arc::clone(&app.http_sse));
+    let switchboard = Arc::clone(&app.switchboard);
     let max_body = app.max_body;
     let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
         // `config` refuses every path that is routed already.
@@ -97,8 +83,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         .with_state(app);
     Entrance(Arc::new(Inside {
         guard: Guard::new(listen, door),
-        endpoint,
-        http_sse,
+        switchboard,
         mcp_path: listen.mcp_path.clone(),
         max_body,
         pages: TowerToHyperService::new(pages),
@@ -120,40 +105,47 @@ where
             Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
             Ok(principal) => principal,
         };
-        match head.uri.path() {
-            path if self.0.is_mcp(path) => self.posted(Endpoint::Mcp, head, principal, body),
-            "/messages" | "/messages/" => self.posted(Endpoint::Messages, head, principal, body),
+        let Some((name, endpoint)) = locate(head.uri.path(), &self.0.mcp_path) else {
+            return Box::pin(self.0.pages.call(Request::from_parts(head, body)));
+        };
+        let Some(served) = self.0.switchboard.now().find(name).cloned() else {
+            return Box::pin(ready(Ok(Fault::NoSuchPath.into_response(None))));
+        };
+        match endpoint {
             // Its answer is a stream and its request has no body.
-            "/sse" | "/sse/" => Box::pin(ready(Ok(self.0.http_sse.sse(&head, &principal)))),
-            _ => Box::pin(self.0.pages.call(Request::from_parts(head, body))),
+            Endpoint::Sse => Box::pin(ready(Ok(served.http_sse.sse(&head, &principal)))),
+            Endpoint::Mcp | Endpoint::Messages => {
+                self.posted((served, endpoint), head, principal, body)
+            }
         }
     }
-}
-
-/// A path whose requests have bodies.
-#[derive(Clone, Copy, Debug)]
-enum Endpoint {
-    Mcp,
-    Messages,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl Entrance {
     /// Reads the body, and lets the endpoint answer.
-    fn posted<B>(&self, to: Endpoint, head: Parts, principal: Principal, body: B) -> Answering
+    fn posted<B>(
+        &self,
+        (served, endpoint): (Arc<Served>, Endpoint),
+        head: Parts,
+        principal: Principal,
+        body: B,
+    ) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        let inside = Arc::clone(&self.0);
+        let max_body = self.0.max_body;
         Box::pin(async move {
-            Ok(match (read(&head, body, inside.max_body).await, to) {
-                (Err(fault), _) => fault.into_response(None),
-                (Ok(body), Endpoint::Mcp) => inside.endpoint.handle(&head, &principal, body).await,
-                (Ok(body), Endpoint::Messages) => {
-                    inside.http_sse.messages(&head, &principal, body).await
-                }
+            let body = match read(&head, body, max_body).await {
+                Ok(body) => body,
+                Err(fault) => return Ok(fault.into_response(None)),
+            };
+            Ok(if endpoint == Endpoint::Messages {
+                served.http_sse.messages(&head, &principal, body).await
+            } else {
+                served.mcp(&head, &principal, body).await
             })
         })
     }

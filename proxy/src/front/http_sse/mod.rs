@@ -52,6 +52,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// The machine's name in session ids.
     pub machine: Option<String>,
+    /// The path clients post to, as the `endpoint` event names it.
+    pub messages_path: String,
     /// No sessions, so nothing for this front to do: `--stateless`.
     pub stateless: bool,
 }

@@ -43,7 +43,11 @@ impl HttpSse {
         };
         // Relative to the origin the client knows us by, which a reverse proxy may have changed
         // (2024-11-05, HTTP with SSE: the `endpoint` event comes first).
-        let address = format!("/messages?session_id={}", session.id().as_str());
+        let address = format!(
+            "{}?session_id={}",
+            self.settings.messages_path,
+            session.id().as_str()
+        );
         let endpoint = sse::named("endpoint", &address);
         let keep_alive = self.settings.keep_alive;
         let stream = ConnectionStream::new(connection, tap, keep_alive, &endpoint);

@@ -99,6 +99,7 @@ mod tests {
             request: Duration::from_secs(1),
             keep_alive: Duration::from_secs(60),
             machine: Some("m1".to_owned()),
+            messages_path: "/messages".to_owned(),
             stateless: false,
         };
         let front = HttpSse::new(Arc::new(NoServers), table, settings);
