@@ -32,7 +32,7 @@ Usage: cargo xtask VERB
 
   lint                          formatting, clippy, licences, documentation, absences
   test [GROUP...]               every test, or the named groups
-  conformance [--release]       the official suite against the proxy and our legacy child
+  conformance [--release]       the official suite, both revisions, against the proxy and our children
   clients [--release]           the official clients through the proxy to real servers
   bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
   bench wire                    the benchmarks of the byte path

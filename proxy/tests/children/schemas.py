@@ -1,4 +1,4 @@
-"""The JSON Schemas and small binary samples that `legacy.py` offers.
+"""The JSON Schemas and small binary samples that `legacy.py` and `modern.py` offer.
 
 They are data, kept apart so that the server beside them reads as behaviour.
 The conformance suite compares several of them member by member, so they are
@@ -33,6 +33,9 @@ CUSTOM_HEADERS = form(
     region={"type": "string", "x-mcp-header": "Region"},
     retries={"type": "integer", "x-mcp-header": "Retries"},
 )
+
+TEXT = form(text={"type": "string", "description": "What to give back."})
+URI = form(uri={"type": "string", "description": "Which resource changed."})
 
 NAME = form(name={"type": "string"})
 COLOR = form(color={"type": "string"})

@@ -7,6 +7,7 @@
     reason = "helpers of tests say what they expect by failing, as tests do"
 )]
 
+mod eras;
 mod http;
 mod link;
 mod toy;

@@ -2,7 +2,10 @@
 
 use std::{env, fmt::Write as _, time::Duration};
 
-use crate::tools;
+use crate::{
+    era::{Era, OnDiscover},
+    tools,
+};
 
 /// The knobs that cannot be tool calls, because they matter before the first call or after the last.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,10 @@ pub(crate) struct Flags {
     pub(crate) exit_at_start: Option<u8>,
     pub(crate) only_version: Option<String>,
     pub(crate) no_capabilities: bool,
+    pub(crate) era: Era,
+    pub(crate) locks_on_discover: bool,
+    /// Nothing: as a server of its era does.
+    pub(crate) on_discover: Option<OnDiscover>,
 }
 
 /// Given to the second start by the first.
@@ -55,6 +62,18 @@ const FLAGS: &[(&str, &str)] = &[
         "answer initialize with this revision, whatever was asked for",
     ),
     ("--no-capabilities", "declare no capabilities but tools"),
+    (
+        "--era ERA",
+        "legacy (initialize), modern (2026-07-28) or dual [legacy]",
+    ),
+    (
+        "--locks-on-discover",
+        "a dual toy is modern from server/discover on, not from the first call",
+    ),
+    (
+        "--on-discover WHAT",
+        "answer, -32601, -32602, silent, exit, garbage or banner [as its era does]",
+    ),
 ];
 
 impl Flags {
@@ -95,6 +114,11 @@ impl Flags {
                     );
                 }
                 "--no-capabilities" => flags.no_capabilities = true,
+                "--era" => flags.era = named(&word, words.next(), Era::parse)?,
+                "--locks-on-discover" => flags.locks_on_discover = true,
+                "--on-discover" => {
+                    flags.on_discover = Some(named(&word, words.next(), OnDiscover::parse)?);
+                }
                 // Other words are for the tool `args`: a server may have arguments of its own.
                 _ if !word.starts_with('-') => {}
                 _ => return Err(format!("unknown flag {word:?}")),
@@ -102,6 +126,11 @@ impl Flags {
         }
         Ok(flags)
     }
+}
+
+fn named<T>(flag: &str, value: Option<String>, parse: fn(&str) -> Option<T>) -> Result<T, String> {
+    let value = value.ok_or_else(|| format!("{flag} needs a value"))?;
+    parse(&value).ok_or_else(|| format!("{flag}: {value:?} is none of its values"))
 }
 
 fn number<N: std::str::FromStr>(flag: &str, value: Option<String>) -> Result<N, String> {
@@ -148,11 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn a_value_may_begin_like_a_flag() {
+        let flags = parse("--era dual --on-discover -32602").unwrap();
+        assert_eq!(flags.era, Era::Dual);
+        assert_eq!(flags.on_discover, Some(OnDiscover::Error(-32602)));
+    }
+
+    #[test]
     fn faults_name_the_flag() {
         assert_eq!(parse("--linger").unwrap_err(), "--linger needs a value");
         assert_eq!(
             parse("--exit-at-start 300").unwrap_err(),
             "--exit-at-start: \"300\" is not a number in range"
+        );
+        assert_eq!(
+            parse("--era new").unwrap_err(),
+            "--era: \"new\" is none of its values"
         );
         assert_eq!(
             parse("--nonsense").unwrap_err(),

@@ -1,4 +1,4 @@
-//! The toy child: a stdio MCP server of the legacy revisions that misbehaves on request.
+//! The toy child: a stdio MCP server of any revision that misbehaves on request.
 //!
 //! It behaves well until a tool call or a flag says otherwise, so one program serves as the fixture for every test of
 //! what a proxy must endure. It takes nothing from the proxy's own crates: a fixture that shared code with what it
@@ -9,10 +9,16 @@
     reason = "a synchronous program that depends on std and serde_json alone"
 )]
 
+mod era;
 mod flags;
+mod listen;
 mod message;
 mod misbehave;
+mod modern;
+mod notices;
+mod rounds;
 mod server;
+mod tasks;
 mod tools;
 mod toy;
 

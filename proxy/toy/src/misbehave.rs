@@ -12,7 +12,7 @@ use std::{
 use crate::{
     flags::TERM_IS_IGNORED,
     message::quote,
-    tools::{Call, MAX_BYTES, Outcome, text_result, to_stderr},
+    tools::{Call, MAX_BYTES, Outcome, to_stderr},
     toy::{Toy, leave},
 };
 
@@ -74,8 +74,7 @@ pub(crate) fn crash(call: &Call) -> Outcome {
         to_stderr(format!("{words}\n").as_bytes());
     }
     if call.arguments.flag("answer") {
-        call.toy
-            .answer(&call.id, &text_result(&quote("farewell"), false));
+        call.answer(&quote("farewell"), false);
     }
     if call.arguments.flag("half") {
         let half = format!(

@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
+    era, listen,
     message::Object,
     tools::{self, Call},
     toy::Toy,
@@ -35,7 +36,7 @@ pub(crate) fn receive(toy: &Toy, line: &[u8]) {
         return;
     };
     match (message.raw("id"), message.text("method")) {
-        (Some(id), Some(method)) => request(toy, id, &method, message.object("params")),
+        (Some(id), Some(method)) => era::request(toy, id, &method, message.object("params")),
         (None, Some(method)) => notification(toy, &method, &message.object("params")),
         (Some(id), None) => toy.answered(id, text),
         (None, None) => toy.fail("null", INVALID_REQUEST, "neither a request nor an answer"),
@@ -47,6 +48,7 @@ fn notification(toy: &Toy, method: &str, params: &Object) {
         "notifications/cancelled" => {
             if let Some(id) = params.raw("requestId") {
                 toy.cancel(id);
+                listen::cancel(toy, id);
             }
         }
         "notifications/initialized" if toy.flags.ask_first => {
@@ -57,10 +59,11 @@ fn notification(toy: &Toy, method: &str, params: &Object) {
     }
 }
 
-fn request(toy: &Toy, id: &str, method: &str, params: Object) {
+/// Takes a request of the legacy era.
+pub(crate) fn request(toy: &Toy, id: &str, method: &str, params: Object) {
     if method == "tools/call" {
         let toy = toy.clone();
-        let call = Call::new(toy, id.to_owned(), &params);
+        let call = Call::new(toy, id.to_owned(), params, None);
         if call.must_be_inline() {
             call.run();
         } else {
@@ -74,7 +77,8 @@ fn request(toy: &Toy, id: &str, method: &str, params: Object) {
     }
 }
 
-fn answer(toy: &Toy, method: &str, params: &Object) -> Result<Value, (i32, String)> {
+/// What both eras answer alike, but for a stamp.
+pub(crate) fn answer(toy: &Toy, method: &str, params: &Object) -> Result<Value, (i32, String)> {
     Ok(match method {
         "initialize" => initialize(toy, params),
         "ping" => json!({}),
@@ -146,9 +150,14 @@ fn initialize(toy: &Toy, params: &Object) -> Value {
     json!({
         "protocolVersion": version,
         "capabilities": capabilities,
-        "serverInfo": { "name": "mcp-toy", "version": env!("CARGO_PKG_VERSION") },
+        "serverInfo": info(),
         "instructions": "Misbehaves on request.",
     })
+}
+
+/// Who this is.
+pub(crate) fn info() -> Value {
+    json!({ "name": "mcp-toy", "version": env!("CARGO_PKG_VERSION") })
 }
 
 fn uri(params: &Object) -> Result<String, (i32, String)> {

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     message::{Object, quote},
     misbehave,
+    modern::{self, Envelope},
+    notices, tasks,
     toy::Toy,
 };
 
@@ -15,16 +17,21 @@ pub(crate) struct Call {
     pub(crate) toy: Toy,
     /// The request's id as it was spelled.
     pub(crate) id: String,
+    pub(crate) params: Object,
     pub(crate) arguments: Object,
     name: String,
-    token: Option<String>,
+    pub(crate) token: Option<String>,
+    /// What the request says about its client, when it is one of 2026-07-28.
+    pub(crate) envelope: Option<Envelope>,
 }
 
 /// What comes of a call.
 pub(crate) enum Outcome {
     /// A result with one text.
     Text(String),
-    /// A result, as JSON.
+    /// A result with one text that is JSON already.
+    Quoted(String),
+    /// A result, as JSON and as it is.
     Result(String),
     /// A result that says `isError`.
     Failed(String),
@@ -48,8 +55,8 @@ const INVALID_PARAMS: i32 = -32602;
 /// Most bytes that a tool makes at once: more would test the machine's memory and not the proxy.
 pub(crate) const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How long a question waits for its answer unless told otherwise.
-const ASK_WAIT_MS: u64 = 30_000;
+/// The arguments that a client mirrors into headers (SEP-2243).
+const MIRRORED: [(&str, &str); 3] = [("region", "Region"), ("count", "Count"), ("dry", "Dry-Run")];
 
 /// Every tool, in the order in which `tools/list` and `--help` show them.
 #[rustfmt::skip]
@@ -70,14 +77,21 @@ pub(crate) const TOOLS: &[Tool] = &[
         arguments: &[("ms", "integer", "how long [1000]"), ("stubborn", "boolean", "answer even when cancelled [false]")] },
     Tool { name: "hang", what: "never answers", run: hang, arguments: &[] },
     Tool { name: "cancelled", what: "the ids of cancelled requests, as JSON", run: cancelled, arguments: &[] },
-    Tool { name: "progress", what: "progress notifications with the token given, then the answer", run: progress,
+    Tool { name: "progress", what: "progress notifications with the token given, then the answer", run: notices::progress,
         arguments: &[("n", "integer", "how many [3]"), ("ms", "integer", "pause between them [0]")] },
-    Tool { name: "log", what: "log notifications, then the answer", run: log,
-        arguments: &[("level", "string", "their level [info]"), ("text", "string", "their data"), ("n", "integer", "how many [1]"), ("ms", "integer", "pause between them [0]")] },
-    Tool { name: "ask", what: "sends the client a request and returns its answer as text", run: ask,
-        arguments: &[("kind", "string", "elicitation, url, sampling, roots or ping [elicitation]"), ("message", "string", "what is asked"), ("n", "integer", "one after another [1]"), ("wait_ms", "integer", "patience [30000]")] },
-    Tool { name: "notify", what: "list_changed of all three kinds, or one resource updated", run: notify,
+    Tool { name: "log", what: "log notifications, then the answer", run: notices::log,
+        arguments: &[("level", "string", "their level [info]"), ("text", "string", "their data"), ("n", "integer", "how many [1]"), ("ms", "integer", "pause between them [0]"), ("unasked", "boolean", "also when nobody wants them [false]")] },
+    Tool { name: "ask", what: "sends the client a request and returns its answer as text", run: notices::ask,
+        arguments: &[("kind", "string", "elicitation, url, sampling, roots or ping [elicitation]"), ("message", "string", "what is asked"), ("n", "integer", "one after another [1]"), ("wait_ms", "integer", "patience [30000]"), ("together", "boolean", "2026-07-28: all in one round [false]"), ("undeclared", "boolean", "2026-07-28: although the client did not say it can be asked [false]")] },
+    Tool { name: "notify", what: "list_changed of all three kinds, or one resource updated, to whoever asked for it", run: notices::notify,
         arguments: &[("uri", "string", "resource that was updated; absent: the lists changed"), ("force", "boolean", "also without a subscription [false]")] },
+    Tool { name: "listens", what: "2026-07-28: the ids of open subscriptions/listen, as JSON", run: notices::listens,
+        arguments: &[("end", "boolean", "end them all from this side, and say how many [false]")] },
+    Tool { name: "task", what: "2026-07-28: a task of the Tasks extension", run: tasks::create,
+        arguments: &[("ms", "integer", "how long it works [100]"), ("ask", "boolean", "wait for a name first [false]"), ("fail", "boolean", "end with an error [false]")] },
+    Tool { name: "mirrored", what: "its arguments as they were spelled; clients of 2026-07-28 send them as headers too", run: mirrored,
+        arguments: &[("region", "string", "Mcp-Param-Region"), ("count", "integer", "Mcp-Param-Count"), ("dry", "boolean", "Mcp-Param-Dry-Run")] },
+    Tool { name: "strange", what: "a result with members nobody knows and numbers nobody can hold", run: strange, arguments: &[] },
     Tool { name: "crash", what: "ends the process", run: misbehave::crash,
         arguments: &[("code", "integer", "exit status [1]"), ("signal", "integer", "dies by this signal instead"), ("lines", "integer", "log notifications just before [0]"), ("answer", "boolean", "answer just before [false]"), ("half", "boolean", "half of the answer just before [false]"), ("stderr", "string", "last words on standard error")] },
     Tool { name: "garbage", what: "writes what is no message, then answers", run: misbehave::garbage,
@@ -105,10 +119,12 @@ pub(crate) fn list() -> Vec<Value> {
             .arguments
             .iter()
             .map(|(name, kind, what)| {
-                (
-                    (*name).to_owned(),
-                    json!({ "type": kind, "description": what }),
-                )
+                let mut property = json!({ "type": kind, "description": what });
+                let header = MIRRORED.iter().find(|(mirrored, _)| mirrored == name);
+                if let (Some((_, header)), "mirrored") = (header, tool.name) {
+                    property["x-mcp-header"] = (*header).into();
+                }
+                ((*name).to_owned(), property)
             })
             .collect();
         json!({
@@ -121,22 +137,27 @@ pub(crate) fn list() -> Vec<Value> {
 }
 
 impl Call {
-    pub(crate) fn new(toy: Toy, id: String, params: &Object) -> Self {
+    pub(crate) fn new(toy: Toy, id: String, params: Object, envelope: Option<Envelope>) -> Self {
         Self {
             toy,
             id,
+            envelope,
             arguments: params.object("arguments"),
             name: params.text("name").unwrap_or_default(),
             token: params
                 .object("_meta")
                 .raw("progressToken")
                 .map(str::to_owned),
+            params,
         }
     }
 
     /// A tool that changes how lines are read, or tells what was read, runs before the next line is.
     pub(crate) fn must_be_inline(&self) -> bool {
-        matches!(self.name.as_str(), "deaf" | "seen" | "cancelled" | "count")
+        matches!(
+            self.name.as_str(),
+            "deaf" | "seen" | "cancelled" | "count" | "listens"
+        )
     }
 
     /// Runs the tool and answers.
@@ -150,14 +171,33 @@ impl Call {
 
     fn finish(&self, outcome: Outcome) {
         match outcome {
-            Outcome::Text(text) => self
-                .toy
-                .answer(&self.id, &text_result(&quote(&text), false)),
-            Outcome::Failed(text) => self.toy.answer(&self.id, &text_result(&quote(&text), true)),
+            Outcome::Text(text) => self.answer(&quote(&text), false),
+            Outcome::Quoted(text) => self.answer(&text, false),
+            Outcome::Failed(text) => self.answer(&quote(&text), true),
             Outcome::Result(result) => self.toy.answer(&self.id, &result),
             Outcome::Error(code, message) => self.toy.fail(&self.id, code, &message),
             Outcome::Nothing => {}
         }
+    }
+
+    /// Answers with one text, which is JSON already.
+    pub(crate) fn answer(&self, text: &str, failed: bool) {
+        let failed = if failed { r#","isError":true"# } else { "" };
+        let content = format!(r#"{{"type":"text","text":{text}}}"#);
+        let stamp = self.stamp();
+        self.toy.answer(
+            &self.id,
+            &format!(r#"{{"content":[{content}]{failed}{stamp}}}"#),
+        );
+    }
+
+    /// What every result of 2026-07-28 has, and none before.
+    fn stamp(&self) -> String {
+        if self.envelope.is_none() {
+            return String::new();
+        }
+        let meta = modern::server_info();
+        format!(r#","resultType":"complete","_meta":{meta}"#)
     }
 
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
@@ -171,7 +211,7 @@ impl Call {
     }
 
     /// The pause between two of several things.
-    fn pause(&self) {
+    pub(crate) fn pause(&self) {
         let ms = self.number("ms", 0);
         if ms > 0 {
             std::thread::sleep(Duration::from_millis(ms));
@@ -179,16 +219,10 @@ impl Call {
     }
 }
 
-/// A result with one text; the text is JSON already.
-pub(crate) fn text_result(text: &str, failed: bool) -> String {
-    let failed = if failed { r#","isError":true"# } else { "" };
-    format!(r#"{{"content":[{{"type":"text","text":{text}}}]{failed}}}"#)
-}
-
 fn echo(call: &Call) -> Outcome {
     match call.arguments.raw("text") {
         // The string leaves as it came, escapes and all.
-        Some(text) if text.starts_with('"') => Outcome::Result(text_result(text, false)),
+        Some(text) if text.starts_with('"') => Outcome::Quoted(text.to_owned()),
         Some(other) => Outcome::Text(other.to_owned()),
         None => Outcome::Error(INVALID_PARAMS, "text is missing".to_owned()),
     }
@@ -245,100 +279,15 @@ fn cancelled(call: &Call) -> Outcome {
     Outcome::Text(format!("[{}]", call.toy.cancelled().join(",")))
 }
 
-fn progress(call: &Call) -> Outcome {
-    let n = call.number("n", 3);
-    let Some(token) = &call.token else {
-        return Outcome::Text("no progress token was given".to_owned());
-    };
-    for step in 1..=n {
-        let params = format!(
-            r#"{{"progressToken":{token},"progress":{step},"total":{n},"message":"step {step} of {n}"}}"#
-        );
-        call.toy.notify("notifications/progress", &params);
-        call.pause();
-    }
-    Outcome::Text(format!("{n} steps"))
+fn mirrored(call: &Call) -> Outcome {
+    Outcome::Text(call.params.raw("arguments").unwrap_or("{}").to_owned())
 }
 
-fn log(call: &Call) -> Outcome {
-    let level = call.text("level", "info");
-    let data = quote(&call.text("text", "a log line was asked for"));
-    for step in 1..=call.number("n", 1) {
-        if call.toy.would_log(&level) {
-            let level = quote(&level);
-            let params =
-                format!(r#"{{"level":{level},"logger":"toy","data":{data},"step":{step}}}"#);
-            call.toy.notify("notifications/message", &params);
-        }
-        call.pause();
-    }
-    Outcome::Text("logged".to_owned())
-}
-
-fn ask(call: &Call) -> Outcome {
-    let kind = call.text("kind", "elicitation");
-    let message = quote(&call.text("message", "What is your name?"));
-    let (method, params) = match kind.as_str() {
-        "elicitation" => (
-            "elicitation/create",
-            format!(
-                r#"{{"message":{message},"requestedSchema":{{"type":"object","properties":{{"name":{{"type":"string"}}}},"required":["name"]}}}}"#
-            ),
-        ),
-        "url" => (
-            "elicitation/create",
-            format!(
-                r#"{{"mode":"url","message":{message},"elicitationId":"toy-1","url":"https://example.com/form"}}"#
-            ),
-        ),
-        "sampling" => (
-            "sampling/createMessage",
-            format!(
-                r#"{{"messages":[{{"role":"user","content":{{"type":"text","text":{message}}}}}],"maxTokens":100}}"#
-            ),
-        ),
-        "roots" => ("roots/list", "{}".to_owned()),
-        "ping" => ("ping", "{}".to_owned()),
-        _ => return Outcome::Error(INVALID_PARAMS, format!("unknown kind {kind:?}")),
-    };
-    let wait = Duration::from_millis(call.number("wait_ms", ASK_WAIT_MS));
-    let mut answers = Vec::new();
-    for _ in 0..call.number("n", 1) {
-        let Some(answer) = call.toy.ask(method, &params, wait) else {
-            return Outcome::Failed("nobody answered".to_owned());
-        };
-        let answer = Object::parse(&answer).unwrap_or_default();
-        answers.push(
-            answer
-                .raw("result")
-                .or_else(|| answer.raw("error"))
-                .unwrap_or("null")
-                .to_owned(),
-        );
-    }
-    Outcome::Text(answers.join("\n"))
-}
-
-fn notify(call: &Call) -> Outcome {
-    match call.arguments.text("uri") {
-        Some(uri) if call.toy.is_subscribed(&uri) || call.arguments.flag("force") => {
-            let uri = quote(&uri);
-            call.toy.notify(
-                "notifications/resources/updated",
-                &format!(r#"{{"uri":{uri}}}"#),
-            );
-            Outcome::Text("updated".to_owned())
-        }
-        Some(_) => Outcome::Text("nobody is subscribed".to_owned()),
-        None => {
-            for kind in ["tools", "resources", "prompts"] {
-                call.toy.line(&format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/{kind}/list_changed"}}"#
-                ));
-            }
-            Outcome::Text("changed".to_owned())
-        }
-    }
+fn strange(call: &Call) -> Outcome {
+    Outcome::Result(format!(
+        r#"{{"x-first": {{"n":[1.0,1e3,0.10,-0, 12345678901234567890123456789]}},"content":[{{"type":"text","text":"\u00e9\/","x-mood":null}}],"structuredContent":{{"n":9007199254740993}}{}}}"#,
+        call.stamp()
+    ))
 }
 
 fn environment(_: &Call) -> Outcome {

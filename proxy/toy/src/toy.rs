@@ -13,13 +13,13 @@ use std::{
     time::Duration,
 };
 
-use crate::flags::Flags;
+use crate::{era::Settled, flags::Flags, listen::Listen, tasks::Task};
 
 /// How many lines the tool `seen` can tell.
 const SEEN_LINES: usize = 256;
 
 /// Log levels in the order of RFC 5424, the quietest last.
-const LEVELS: [&str; 8] = [
+pub(crate) const LEVELS: [&str; 8] = [
     "debug",
     "info",
     "notice",
@@ -36,6 +36,8 @@ pub(crate) struct Toy(Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) flags: Flags,
+    /// The era that this connection has settled on.
+    pub(crate) settled: Settled,
     count: AtomicU64,
     deaf: AtomicBool,
     level: AtomicU64,
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     subscriptions: Mutex<BTreeSet<String>>,
     questions: Mutex<BTreeMap<u64, mpsc::Sender<String>>>,
     next_question: AtomicU64,
+    listens: Mutex<Vec<Listen>>,
+    tasks: Mutex<Vec<Task>>,
 }
 
 impl Deref for Toy {
@@ -58,6 +62,7 @@ impl Deref for Toy {
 impl Toy {
     pub(crate) fn new(flags: Flags) -> Self {
         Self(Arc::new(Shared {
+            settled: Settled::new(flags.era),
             flags,
             count: AtomicU64::new(0),
             deaf: AtomicBool::new(false),
@@ -68,6 +73,8 @@ impl Toy {
             subscriptions: Mutex::default(),
             questions: Mutex::default(),
             next_question: AtomicU64::new(1),
+            listens: Mutex::default(),
+            tasks: Mutex::default(),
         }))
     }
 }
@@ -110,6 +117,14 @@ impl Shared {
         let message = crate::message::quote(message);
         self.line(&format!(
             r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#
+        ));
+    }
+
+    /// An error that says more than its sentence; `data` is JSON.
+    pub(crate) fn fail_with(&self, id: &str, code: i32, message: &str, data: &str) {
+        let message = crate::message::quote(message);
+        self.line(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message},"data":{data}}}}}"#
         ));
     }
 
@@ -207,6 +222,16 @@ impl Shared {
 
     pub(crate) fn is_subscribed(&self, uri: &str) -> bool {
         lock(&self.subscriptions).contains(uri)
+    }
+
+    /// The open streams of 2026-07-28, in the order they came.
+    pub(crate) fn listens(&self) -> MutexGuard<'_, Vec<Listen>> {
+        lock(&self.listens)
+    }
+
+    /// All tasks of this process.
+    pub(crate) fn tasks(&self) -> MutexGuard<'_, Vec<Task>> {
+        lock(&self.tasks)
     }
 
     /// From now on nothing more is read.
