@@ -226,9 +226,11 @@ impl Fault {
             // Not UnsupportedProtocolVersionError, though its shape: to a client of both eras that
             // code means a server of 2026-07-28, and it gives up where any other error makes it
             // start again with initialize (2026-07-28, Streamable HTTP, backwards compatibility).
-            Self::ModernUnserved { requested } => supported(Some(Era::Legacy), Some(requested)),
-            Self::Refused(Refusal::OtherEra { speaks }) => supported(Some(*speaks), None),
-            Self::Wrong(Wrong::Version { requested }) => supported(None, Some(requested)),
+            Self::ModernUnserved { requested } => supported(Era::Legacy, Some(requested)),
+            Self::Refused(Refusal::OtherEra { speaks }) => supported(*speaks, None),
+            // The versions `server/discover` names, and no others: whoever sent this does not begin
+            // with initialize.
+            Self::Wrong(Wrong::Version { requested }) => supported(Era::Modern, Some(requested)),
             Self::Refused(Refusal::Ended) => None,
             Self::Refused(_) => Some(br#"{"retry":"safe"}"#.to_vec()),
             _ => None,
@@ -245,11 +247,11 @@ impl Fault {
     }
 }
 
-/// The versions a client may try instead, of one era or of all, and the one it named.
-fn supported(era: Option<Era>, requested: Option<&str>) -> Option<Vec<u8>> {
+/// The versions a client may try instead, and the one it named.
+fn supported(era: Era, requested: Option<&str>) -> Option<Vec<u8>> {
     let versions: Vec<&str> = Version::ALL
         .into_iter()
-        .filter(|version| era.is_none_or(|era| version.era() == era))
+        .filter(|version| version.era() == era)
         .map(Version::as_str)
         .collect();
     let mut data = serde_json::json!({ "supported": versions });

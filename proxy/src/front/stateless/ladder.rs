@@ -55,6 +55,10 @@ fn rungs(headers: &HeaderMap, message: &Message) -> Result<(), Wrong> {
         .ok_or(Wrong::Envelope(
             "io.modelcontextprotocol/protocolVersion, a string,",
         ))?;
+    if headers.contains_key(&PROTOCOL_VERSION) {
+        // Which of two versions is meant cannot be known, so neither is judged.
+        same(headers, &PROTOCOL_VERSION, &version)?;
+    }
     let known = version.parse::<Version>();
     if !known.is_ok_and(|version| version.era() == Era::Modern) {
         return Err(Wrong::Version {
