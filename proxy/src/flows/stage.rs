@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::back::legacy::Legacy;
-use crate::exchange::{Call, ExchangeId, FeedId, Handle, Outlet, Seated, Server};
+use crate::back::modern::{Modern, Neighbours};
+use crate::exchange::{Call, ExchangeId, FeedId, Handle, Outlet, Principal, Seated, Server};
 use crate::link::{End, EndReason, Inbound, Link, SendError};
 
 /// A message from its text.
@@ -42,8 +43,8 @@ impl Link for Ear {
 }
 
 /// One scripted server.
-pub(crate) struct Stage {
-    pub(crate) legacy: Arc<Legacy>,
+pub(crate) struct Stage<S = Legacy> {
+    pub(crate) server: Arc<S>,
     ear: Ear,
     mouth: Box<dyn Inbound>,
 }
@@ -53,21 +54,41 @@ impl Stage {
         Self::with(Legacy::of_one())
     }
 
-    pub(crate) fn with(legacy: Arc<Legacy>) -> Self {
+    pub(crate) fn with(server: Arc<Legacy>) -> Self {
         let ear = Ear::default();
-        legacy.connect(Box::new(ear.clone()));
-        let mouth = legacy.inbound();
-        Self { legacy, ear, mouth }
+        server.connect(Box::new(ear.clone()));
+        let mouth = server.inbound();
+        Self { server, ear, mouth }
     }
 
     /// A client's place, with its standing stream.
     pub(crate) fn seat(&self, standing: Outlet) -> Seated {
         Seated {
-            feed: self.legacy.seat(standing),
-            server: Arc::clone(&self.legacy) as Arc<dyn Server>,
+            feed: self.server.seat(standing),
+            server: Arc::clone(&self.server) as Arc<dyn Server>,
         }
     }
+}
 
+impl Stage<Modern> {
+    pub(crate) fn modern(neighbours: Neighbours) -> Self {
+        let server = Modern::new(neighbours);
+        let ear = Ear::default();
+        server.connect(Box::new(ear.clone()));
+        let mouth = server.inbound();
+        Self { server, ear, mouth }
+    }
+
+    /// A principal's place.
+    pub(crate) fn seat_of(&self, name: &str) -> Seated {
+        Seated {
+            feed: self.server.seat(&Principal::named(name)),
+            server: Arc::clone(&self.server) as Arc<dyn Server>,
+        }
+    }
+}
+
+impl<S> Stage<S> {
     /// The next line the server hears; there has to be one.
     #[track_caller]
     pub(crate) fn hears(&self) -> Message {

@@ -181,7 +181,7 @@ async fn a_subscription_reaches_the_successor_of_a_child() {
     let (standing, mut tap) = Outlet::new(PLENTY);
     let mut stage = Stage::of_one();
     stage.seat(standing);
-    let legacy = std::sync::Arc::clone(&stage.legacy);
+    let legacy = std::sync::Arc::clone(&stage.server);
     let revival = session.revival();
     let reviving =
         tokio::spawn(async move { legacy.revive(&revival, Duration::from_secs(60)).await });
@@ -239,7 +239,7 @@ async fn an_eight_mebibyte_reply_passes_a_small_budget_without_a_copy() {
         r#"{{"jsonrpc":"2.0","id":{id},"result":{{"text":"{big}"}}}}"#
     ));
     let source = reply.source().as_ptr();
-    let mut mouth = stage.legacy.inbound();
+    let mut mouth = stage.server.inbound();
     mouth.message(reply);
     let tagged = client.next().await;
     let crate::exchange::Event::Done(crate::exchange::Outcome::Result(mut reply)) = tagged.event

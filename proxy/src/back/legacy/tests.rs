@@ -15,7 +15,7 @@ const PLENTY: usize = 64 << 20;
 /// A common server that was greeted with this version.
 async fn greeted(version: &str) -> Stage {
     let mut stage = Stage::with(Legacy::common());
-    let legacy = Arc::clone(&stage.legacy);
+    let legacy = Arc::clone(&stage.server);
     let welcome = tokio::spawn(async move { legacy.welcome(Duration::from_secs(60)).await });
     tokio::task::yield_now().await;
     let initialize = stage.hears_of("initialize");
@@ -104,7 +104,7 @@ async fn equal_ids_and_tokens_of_two_clients_never_meet() {
         assert_eq!(a.reads().await, answer("a"));
         assert_eq!(b.reads().await, answer("b"));
     }
-    assert_eq!(stage.legacy.load(), (0, 2));
+    assert_eq!(stage.server.load(), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,16 +210,16 @@ async fn a_call_in_time_is_not_ended_and_one_that_waits_for_a_person_has_its_tim
     stage.asks("5", "elicitation/create");
     let (ask, question) = client.is_asked().await;
     tokio::time::advance(Duration::from_secs(3600)).await;
-    stage.legacy.expire(Instant::now());
+    stage.server.expire(Instant::now());
     stage.hears_nothing();
     let reply = mcp_wire::result_message(&question.id().unwrap(), b"{}");
     assert!(seated.server.answer(seated.feed, ask, reply));
     stage.hears();
     tokio::time::advance(Duration::from_secs(299)).await;
-    stage.legacy.expire(Instant::now());
+    stage.server.expire(Instant::now());
     stage.hears_nothing();
     tokio::time::advance(Duration::from_secs(2)).await;
-    stage.legacy.expire(Instant::now());
+    stage.server.expire(Instant::now());
     stage.hears_of("notifications/cancelled");
     assert!(client.reads().await.contains("--request-timeout"));
     assert!(began.elapsed() > Duration::from_secs(3600));
@@ -236,7 +236,7 @@ async fn a_damaged_answer_still_ends_its_call() {
     start(&seated, tools_call("1", 1, &client.outlet)).detach();
     let request = stage.hears();
     stage
-        .legacy
+        .server
         .inbound()
         .damaged(request.id().unwrap(), "nested too deep".to_owned());
     assert!(client.reads().await.contains("nested too deep"));

@@ -20,6 +20,7 @@ mod questions;
 mod resume;
 mod rust_sdk;
 mod session;
+mod stateless;
 mod stopping;
 mod told;
 mod typed;

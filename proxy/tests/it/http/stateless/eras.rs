@@ -1,0 +1,102 @@
+//! Which era a server speaks is found out by the first request of each (rule 5).
+
+use serde_json::json;
+
+use super::super::client::request;
+use super::super::proxy::Proxy;
+use super::super::session::{LATEST, Session, initialize};
+use super::{said, tool};
+
+#[tokio::test]
+async fn a_server_without_discover_is_one_of_the_session_eras_however_it_says_so() {
+    for answer in ["-32601", "-32602", "exit", "banner"] {
+        let proxy = Proxy::start(&[], &["--on-discover", answer]).await;
+        let error = tool(&proxy, 1, "count", json!({})).await.refused(400).await;
+        assert_eq!(error["code"], -32000, "{answer}");
+        assert!(
+            error["message"].as_str().unwrap().contains("initialize"),
+            "{error}"
+        );
+        // Nothing is spoilt for clients who can be served, and nothing is asked again.
+        let session = Session::open(&proxy.client(), LATEST).await;
+        assert_eq!(session.call("count", json!({})).await, "1", "{answer}");
+        let before = proxy.said().lines().count();
+        tool(&proxy, 2, "count", json!({})).await.refused(400).await;
+        assert_eq!(proxy.said().lines().count(), before, "{answer}");
+        assert_eq!(
+            proxy.client().get("/health/ready").await.status,
+            200,
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_told_from_a_slow_one_by_asking_another_in_the_old_way() {
+    let asked = async |answer| {
+        let proxy = Proxy::start(&[], &["--on-discover", answer]).await;
+        let error = tool(&proxy, 1, "count", json!({})).await.refused(400).await;
+        assert_eq!(error["code"], -32000, "{answer}");
+    };
+    tokio::join!(asked("silent"), asked("garbage"));
+}
+
+#[tokio::test]
+async fn a_slow_server_of_2026_07_28_is_waited_for() {
+    let toy = ["--era", "modern", "--start-delay", "5600"];
+    let proxy = Proxy::start(&[], &toy).await;
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_is_not_taken_for_an_old_one() {
+    let proxy = Proxy::start(&[], &["--exit-at-start", "4"]).await;
+    let reply = tool(&proxy, 1, "count", json!({})).await;
+    assert!(reply.header("retry-after").is_some());
+    let error = reply.refused(503).await;
+    assert!(
+        error["message"].as_str().unwrap().contains("status 4"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_legacy_client_of_a_newer_server_is_told_in_its_own_words() {
+    let proxy = Proxy::start(&[], &["--era", "modern"]).await;
+    let greeting = initialize(LATEST);
+    let first = proxy.client().post(&greeting).await;
+    assert_eq!(first.header("mcp-session-id"), None);
+    let error = first.json().await["error"].clone();
+    assert_eq!(error["code"], -32602);
+    assert_eq!(error["data"]["supported"], json!(["2026-07-28"]));
+    // From then on it is known, and costs no process.
+    crate::toy::within("the verdict", async {
+        while !super::pids(&proxy).await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let error = proxy.client().post(&greeting).await.refused(400).await;
+    assert_eq!(error["code"], -32602);
+    assert!(super::pids(&proxy).await.is_empty());
+    let body = request(1, "tools/list", json!({}));
+    assert_eq!(proxy.client().post(&body).await.status, 400);
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+}
+
+#[tokio::test]
+async fn what_the_configuration_says_is_not_asked() {
+    let proxy = Proxy::start(&["--child-era", "legacy"], &["--era", "dual"]).await;
+    tool(&proxy, 1, "count", json!({})).await.refused(400).await;
+    assert!(super::pids(&proxy).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_legacy_client_costs_one_process() {
+    let proxy = Proxy::start(&[], &["--era", "dual", "--locks-on-discover"]).await;
+    let session = Session::open(&proxy.client(), LATEST).await;
+    session.call("count", json!({})).await;
+    assert_eq!(super::pids(&proxy).await.len(), 1);
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+    assert_eq!(super::pids(&proxy).await.len(), 2);
+}

@@ -1,0 +1,114 @@
+//! Subscriptions: a stream for as long as its client likes, whatever happens to the server.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::super::client::Stream;
+use super::super::proxy::Proxy;
+use super::{said, send, tool};
+use crate::toy::within;
+
+const MODERN: [&str; 2] = ["--era", "modern"];
+const TAG: &str = "io.modelcontextprotocol/subscriptionId";
+
+async fn listen(proxy: &Proxy, id: Value, filter: Value) -> Stream {
+    let params = json!({ "notifications": filter });
+    let mut stream = send(proxy, id.clone(), "subscriptions/listen", params)
+        .await
+        .stream();
+    let first = stream.message().await;
+    assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(first["params"]["_meta"][TAG], id);
+    stream
+}
+
+/// How many subscriptions the server has. The proxy has one of its own, for the list of tools.
+async fn open(proxy: &Proxy) -> usize {
+    let open: Value = serde_json::from_str(&said(proxy, "listens", json!({})).await).unwrap();
+    open.as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn each_subscription_hears_what_it_asked_for_under_its_own_id() {
+    let proxy = Proxy::start(&[], &MODERN).await;
+    let mut tools = listen(&proxy, json!("a"), json!({ "toolsListChanged": true })).await;
+    let uri = "toy://greeting";
+    let mut greeting = listen(
+        &proxy,
+        json!(1.5),
+        json!({ "resourceSubscriptions": [uri] }),
+    )
+    .await;
+    said(&proxy, "notify", json!({})).await;
+    said(&proxy, "notify", json!({ "uri": uri })).await;
+    let heard = tools.message().await;
+    assert_eq!(heard["method"], "notifications/tools/list_changed");
+    assert_eq!(heard["params"]["_meta"][TAG], "a");
+    let heard = greeting.message().await;
+    assert_eq!(heard["method"], "notifications/resources/updated");
+    assert_eq!(heard["params"]["uri"], uri);
+    assert_eq!(heard["params"]["_meta"][TAG], 1.5);
+}
+
+#[tokio::test]
+async fn leaving_ends_the_subscription_at_the_server() {
+    let proxy = Proxy::start(&[], &MODERN).await;
+    let own = open(&proxy).await;
+    let stream = listen(&proxy, json!(1), json!({ "promptsListChanged": true })).await;
+    assert_eq!(open(&proxy).await, own + 1);
+    drop(stream);
+    within("the end of the subscription", async {
+        while open(&proxy).await > own {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_subscription_outlives_its_server_and_is_told_what_may_have_changed() {
+    let proxy = Proxy::start(&[], &MODERN).await;
+    let uri = "toy://greeting";
+    let filter = json!({ "promptsListChanged": true, "resourceSubscriptions": [uri] });
+    let mut stream = listen(&proxy, json!("s"), filter).await;
+    tool(&proxy, 2, "crash", json!({})).await.json().await;
+    let heard = stream.message().await;
+    assert_eq!(heard["method"], "notifications/prompts/list_changed");
+    assert_eq!(heard["params"]["_meta"][TAG], "s");
+    let heard = stream.message().await;
+    assert_eq!(heard["method"], "notifications/resources/updated");
+    assert_eq!(heard["params"]["uri"], uri);
+    // And it goes on at the successor.
+    said(&proxy, "notify", json!({ "uri": uri })).await;
+    let heard = stream.message().await;
+    assert_eq!(heard["params"]["_meta"][TAG], "s");
+}
+
+#[tokio::test]
+async fn the_server_and_the_proxy_end_a_subscription_with_an_answer() {
+    let mut proxy = Proxy::start(&[], &MODERN).await;
+    let stream = listen(
+        &proxy,
+        json!("by server"),
+        json!({ "toolsListChanged": true }),
+    )
+    .await;
+    said(&proxy, "listens", json!({ "end": true })).await;
+    let last = stream.rest().await.pop().unwrap();
+    assert_eq!(last["id"], "by server");
+    assert_eq!(last["result"]["resultType"], "complete");
+    assert_eq!(last["result"]["_meta"][TAG], "by server");
+    let stream = listen(
+        &proxy,
+        json!("by proxy"),
+        json!({ "toolsListChanged": true }),
+    )
+    .await;
+    proxy.signal(Signal::TERM);
+    let last = stream.rest().await.pop().unwrap();
+    assert_eq!(last["id"], "by proxy");
+    assert_eq!(last["result"]["_meta"][TAG], "by proxy");
+    assert_eq!(proxy.exit().await, Some(0));
+}
