@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::fetch::{self, Node, Python, Uvx};
+use crate::mixed;
 use crate::place;
 use crate::proxy::{Profile, Proxy};
 use crate::run::{self, Log, Result};
@@ -75,6 +76,9 @@ fn judge(profile: Profile, log: &Log) -> Result<Tally> {
     for conversation in conversations(&world, &folder)? {
         tally.add(hold(conversation, log)?);
     }
+    let (mixed, lines) = mixed::judge(world.proxy, mixed::SHORT_SECONDS, log)?;
+    log.line(&lines)?;
+    tally.add(mixed);
     Ok(tally)
 }
 
@@ -128,10 +132,22 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
         .env("PATH", place::path_with(&world.uvx.bin))
         .envs(world.uvx.variables(true));
 
+    // A server of both eras, for clients that begin with 2026-07-28.
+    let dual = || {
+        let mut proxy = world.proxy();
+        proxy
+            .arg("--")
+            .arg(&world.newest)
+            .arg(place::root().join("proxy/tests/children/modern.py"));
+        proxy
+    };
+
     Ok(vec![
         world.talk("everything.mjs", by_package),
         world.talk("everything.py", by_command_line),
         world.talk("newest.py", by_command),
+        world.talk("stateless.py", dual()),
+        world.talk("stateless.mjs", dual()),
         world.talk("sse.mjs", by_sse),
         world.talk("sse.py", by_sse_too),
         Conversation {
@@ -153,7 +169,7 @@ impl World {
 
     fn talk(&self, script: &'static str, proxy: Command) -> Conversation {
         let program = match script {
-            "newest.py" => &self.newest,
+            "newest.py" | "stateless.py" => &self.newest,
             script if script.ends_with(".py") => &self.legacy,
             _ => &self.node.program,
         };

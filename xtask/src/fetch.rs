@@ -43,7 +43,7 @@ impl Node {
 pub(crate) enum Python {
     /// SDK 1.x: the legacy child, and a client.
     Legacy,
-    /// SDK 2.x: a client that asks before it falls back.
+    /// SDK 2.x: the dual-era child, and clients that ask before they fall back.
     Newest,
     /// `uv`, which brings `uvx`.
     Uv,

@@ -17,6 +17,7 @@ mod conformance;
 mod fetch;
 mod fuzz;
 mod lint;
+mod mixed;
 mod place;
 mod provide;
 mod proxy;
@@ -34,6 +35,7 @@ Usage: cargo xtask VERB
   test [GROUP...]               every test, or the named groups
   conformance [--release]       the official suite, both revisions, against the proxy and our children
   clients [--release]           the official clients through the proxy to real servers
+  mixed [--seconds N]           clients of every era at the same time, for a minute
   bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
   bench wire                    the benchmarks of the byte path
   fuzz [TARGET] [--seconds N]   fuzz targets on the nightly toolchain (60 seconds each)
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         ["test", groups @ ..] => test::run(groups),
         ["conformance", rest @ ..] => proxy::Profile::read(rest).and_then(conformance::show),
         ["clients", rest @ ..] => proxy::Profile::read(rest).and_then(clients::show),
+        ["mixed", rest @ ..] => mixed::show(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["fetch"] => fetch::everything(),

@@ -21,6 +21,11 @@ class Inbox(Generic[T]):
         self._items: list[T] = []
         self._changed = anyio.Event()
 
+    @property
+    def items(self) -> list[T]:
+        """What came so far."""
+        return list(self._items)
+
     def push(self, item: T) -> None:
         self._items.append(item)
         self._changed.set()
