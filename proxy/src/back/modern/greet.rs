@@ -8,12 +8,13 @@ use std::time::Duration;
 use mcp_wire::{Id, Message, Version, method, object};
 use tokio::time::Instant;
 
-use super::super::ours::{self, failed};
+use super::super::ours;
+use super::super::parting;
 use super::super::verdict::{Finding, judge};
 use super::Modern;
 use super::machine::OURS;
 use super::tools::Tools;
-use crate::exchange::{Outcome, Refusal};
+use crate::exchange::{Outcome, Refusal, Retry};
 
 /// How long the list of tools may take before calls are let through unchecked.
 const TOOLS_PATIENCE: Duration = Duration::from_secs(5);
@@ -119,10 +120,17 @@ impl Modern {
     /// One request of our own, answered or lost.
     async fn ask(&self, message: Message, limit: Duration) -> Result<Outcome, Refusal> {
         let (call, tap) = ours::call(message, Instant::now() + limit);
-        match self.machine.lock().start(OURS, call, self) {
-            Err(Refusal::Gone) => return Err(failed("it ended at once".to_owned())),
-            sent => sent?,
-        };
+        {
+            let mut machine = self.machine.lock();
+            match machine.start(OURS, call, self) {
+                Err(Refusal::Gone) => {
+                    let epitaph = machine.epitaph.as_deref().unwrap_or("the server ended");
+                    let sentence = format!("{epitaph} before it answered");
+                    return Ok(Outcome::Lost(parting::by_child(Retry::Safe, sentence)));
+                }
+                sent => sent?,
+            };
+        }
         ours::outcome(tap).await
     }
 }

@@ -188,7 +188,11 @@ impl Machine {
             deadline: (!listens).then_some(deadline),
         };
         message.set_id(key);
-        self.send(&message, link)?;
+        match self.send(&message, link) {
+            // A server that died at once: its end, when it is told, says why, and this does not.
+            Err(Refusal::Gone) if feed == OURS && !self.gone => {}
+            sent => sent?,
+        }
         self.next_key += 1;
         self.calls.insert(key, in_flight);
         Ok(key)
