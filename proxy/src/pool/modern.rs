@@ -26,6 +26,9 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// the same command, the first one earlier.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How soon a client may try again with a server that did not live to be asked.
+const RETRY_START: Duration = Duration::from_secs(1);
+
 /// How soon a client may try again with a server that serves none of its versions.
 const RETRY_OTHER_VERSION: Duration = Duration::from_secs(60);
 
@@ -112,18 +115,17 @@ impl Pool {
         }
     }
 
-    /// The server died or wrote garbage: one of the session eras, or broken.
+    /// The server died or wrote garbage: one of the session eras, or broken. One that has shown
+    /// that it speaks this era has only failed to start.
     async fn ask_in_the_old_way(&self, sentence: String) -> Result<Arc<Modern>, Refusal> {
-        match self.eras.known().legacy {
-            Some(true) => {}
-            Some(false) => {
-                return Err(Refusal::Start {
-                    sentence,
-                    retry_after: Duration::from_secs(1),
-                });
-            }
-            None => self.greeted().await?.stop(),
+        let known = self.eras.known();
+        if known.modern == Some(true) || known.legacy == Some(false) {
+            return Err(Refusal::Start {
+                sentence,
+                retry_after: RETRY_START,
+            });
         }
+        self.greeted().await?.stop();
         self.eras.note(Era::Modern, false);
         Err(only_legacy())
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::client::request;
-use super::super::proxy::Proxy;
+use super::super::proxy::{Proxy, toy_path};
 use super::super::session::{LATEST, Session, initialize};
 use super::{said, tool};
 
@@ -99,4 +99,24 @@ async fn a_legacy_client_costs_one_process() {
     assert_eq!(super::pids(&proxy).await.len(), 1);
     assert_eq!(said(&proxy, "count", json!({})).await, "1");
     assert_eq!(super::pids(&proxy).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_failed_to_start_once_is_not_forgotten_to_speak_2026_07_28() {
+    let folder = std::env::temp_dir().join(format!("mcp-eras-once-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let flag = folder.join("fail");
+    let script = format!(
+        "if [ -e {flag} ]; then rm {flag}; exit 3; fi; exec {toy} --era dual",
+        flag = flag.display(),
+        toy = toy_path(),
+    );
+    let line = ["--port", "0", "--", "sh", "-c", &script];
+    let proxy = Proxy::typed(&[], &line).await;
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+    std::fs::write(&flag, "").unwrap();
+    tool(&proxy, 1, "crash", json!({})).await.json().await;
+    tool(&proxy, 2, "count", json!({})).await.refused(503).await;
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+    std::fs::remove_dir_all(&folder).unwrap();
 }
