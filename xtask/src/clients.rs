@@ -3,6 +3,7 @@
 //!
 //! The proxy is started in each way that the README shows, so that those ways are tested too.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -32,7 +33,7 @@ struct Conversation {
     script: &'static str,
     proxy: Command,
     client: Command,
-    told: Vec<PathBuf>,
+    told: Vec<OsString>,
 }
 
 /// Runs the scripts and prints their checks.
@@ -76,8 +77,7 @@ fn judge(profile: Profile, log: &Log) -> Result<Tally> {
     for conversation in conversations(&world, &folder)? {
         tally.add(hold(conversation, log)?);
     }
-    let (mixed, lines) = mixed::judge(world.proxy, mixed::SHORT_SECONDS, log)?;
-    log.line(&lines)?;
+    let (mixed, _) = mixed::judge(world.proxy, mixed::SHORT_SECONDS, log)?;
     tally.add(mixed);
     Ok(tally)
 }
@@ -125,12 +125,22 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
             world.scratch.join("memory.jsonl"),
         );
 
-    // A package from PyPI, which `uvx` installs.
-    let mut time = world.proxy();
+    // A package from PyPI, which `uvx` installs. Its SDK makes it one of both eras.
     let version = world.uvx.version("mcp-server-time")?;
-    time.env("MCP_PACKAGE", format!("pypi:mcp-server-time=={version}"))
-        .env("PATH", place::path_with(&world.uvx.bin))
-        .envs(world.uvx.variables(true));
+    let time = || {
+        let mut proxy = world.proxy();
+        proxy
+            .env("MCP_PACKAGE", format!("pypi:mcp-server-time=={version}"))
+            .env("PATH", place::path_with(&world.uvx.bin))
+            .envs(world.uvx.variables(true));
+        proxy
+    };
+
+    // One from npm on the TypeScript SDK v2, which settles on an era in another way. Its tools
+    // need the network, so they are only listed.
+    let mut context7 = world.proxy();
+    let main = world.node.script("@upstash/context7-mcp", "dist/index.js");
+    context7.arg("--").arg("node").arg(main);
 
     // A server of both eras, for clients that begin with 2026-07-28.
     let dual = || {
@@ -151,11 +161,21 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
         world.talk("sse.mjs", by_sse),
         world.talk("sse.py", by_sse_too),
         Conversation {
-            told: vec![folder.to_owned()],
+            told: vec![folder.into()],
             ..world.talk("filesystem.mjs", filesystem)
         },
         world.talk("memory.mjs", memory),
-        world.talk("clock.py", time),
+        world.talk("clock.py", time()),
+        Conversation {
+            told: ["get_current_time", r#"{"timezone":"Europe/Paris"}"#]
+                .map(OsString::from)
+                .into(),
+            ..world.talk("published.py", time())
+        },
+        Conversation {
+            told: vec!["resolve-library-id".into()],
+            ..world.talk("published.py", context7)
+        },
     ])
 }
 
@@ -169,7 +189,7 @@ impl World {
 
     fn talk(&self, script: &'static str, proxy: Command) -> Conversation {
         let program = match script {
-            "newest.py" | "stateless.py" => &self.newest,
+            "newest.py" | "stateless.py" | "published.py" => &self.newest,
             script if script.ends_with(".py") => &self.legacy,
             _ => &self.node.program,
         };

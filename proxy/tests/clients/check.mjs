@@ -99,6 +99,22 @@ export async function connectOver(transport, answering = {}) {
   return { client, transport, logs, updates };
 }
 
+/**
+ * A growing list of progress and answers in the order they arrive, taken below the client: the SDK
+ * runs a notification's handler a turn later than an answer's, and so forgets the progress that
+ * comes in one piece with the answer.
+ */
+export function overhear(transport) {
+  const heard = [];
+  const deliver = transport.onmessage;
+  transport.onmessage = (message, extra) => {
+    if (message.method === "notifications/progress") heard.push(message.params.progress);
+    if (message.result !== undefined) heard.push("answer");
+    deliver(message, extra);
+  };
+  return heard;
+}
+
 /** The texts of a tool result, joined. */
 export function textOf(result) {
   return result.content.map((block) => block.text ?? "").join("\n");

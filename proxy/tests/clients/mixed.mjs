@@ -10,6 +10,7 @@ import {
   Client,
   SSEClientTransport,
   StreamableHTTPClientTransport,
+  overhear,
   textOf,
   within,
 } from "./check.mjs";
@@ -31,8 +32,10 @@ const about = { name: "typescript-mixed", version: "1.0.0" };
 const kinds = {
   "typescript 1.x sse": async () => {
     const client = new Client(about);
-    await client.connect(new SSEClientTransport(new URL("/sse", url)));
+    const transport = new SSEClientTransport(new URL("/sse", url));
+    await client.connect(transport);
     return {
+      heard: overhear(transport),
       call: (params, options) => client.callTool(params, undefined, options),
       tools: () => client.listTools(),
       close: () => client.close(),
@@ -43,6 +46,7 @@ const kinds = {
     const transport = new StreamableHTTPClientTransport(url);
     await client.connect(transport);
     return {
+      heard: overhear(transport),
       call: (params, options) => client.callTool(params, undefined, options),
       tools: () => client.listTools(),
       close: async () => {
@@ -53,9 +57,11 @@ const kinds = {
   },
   "typescript 2.x stateless": async () => {
     const client = new v2.Client(about, { versionNegotiation: { mode: "auto" } });
-    await client.connect(new v2.StreamableHTTPClientTransport(url));
+    const transport = new v2.StreamableHTTPClientTransport(url);
+    await client.connect(transport);
     assert.equal(client.getProtocolEra(), "modern");
     return {
+      heard: overhear(transport),
       call: (params, options) => client.callTool(params, options),
       // What the server said may be kept is of no use here.
       tools: () => client.listTools(undefined, { cacheMode: "refresh" }),
@@ -69,13 +75,14 @@ async function oneRound(client, text, count) {
   assert.ok(names.includes("echo") && names.includes("test_tool_with_progress"), String(names));
   count.lists += 1;
   assert.equal(textOf(await client.call({ name: "echo", arguments: { text } })), text);
-  const seen = [];
-  const onprogress = ({ progress }) => seen.push(progress);
-  const slow = await client.call({ name: "test_tool_with_progress", arguments: {} }, { onprogress });
-  assert.equal(textOf(slow), "Progressed from 0 to 100.");
-  assert.deepEqual(seen, [0, 50, 100]);
+  client.heard.length = 0;
+  const slow = { name: "test_tool_with_progress", arguments: {} };
+  // Asking for progress is what makes the client send a token.
+  const answer = await client.call(slow, { onprogress: () => {} });
+  assert.equal(textOf(answer), "Progressed from 0 to 100.");
+  assert.deepEqual(client.heard, [0, 50, 100, "answer"]);
   count.calls += 2;
-  count.notifications += seen.length;
+  count.notifications += 3;
 }
 
 async function keepCalling(name, connect, count) {

@@ -4,7 +4,16 @@
 //     node sse.mjs http://127.0.0.1:8080/mcp
 
 import assert from "node:assert/strict";
-import { check, connectOver, finish, post, SSEClientTransport, textOf, within } from "./check.mjs";
+import {
+  check,
+  connectOver,
+  finish,
+  overhear,
+  post,
+  SSEClientTransport,
+  textOf,
+  within,
+} from "./check.mjs";
 
 const endpoint = new URL("/sse", process.argv[2]);
 const answering = {
@@ -41,18 +50,9 @@ check("a large argument comes back whole", async () => {
 });
 
 check("progress arrives in order and before the answer", async () => {
-  // Looked at below the client: its SDK runs a notification's handler a turn later than an
-  // answer's, and so forgets the progress that comes in one piece with the answer.
-  const heard = [];
-  const deliver = transport.onmessage;
-  transport.onmessage = (message, extra) => {
-    if (message.method === "notifications/progress") heard.push(message.params.progress);
-    if (message.result !== undefined) heard.push("answer");
-    deliver(message, extra);
-  };
+  const heard = overhear(transport);
   const onprogress = () => {};
   await call("trigger-long-running-operation", { duration: 0.4, steps: 20 }, { onprogress });
-  transport.onmessage = deliver;
   assert.deepEqual(heard, [...Array.from({ length: 20 }, (_, step) => step + 1), "answer"]);
 });
 

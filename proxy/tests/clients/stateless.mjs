@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { check, finish, inbox, post, textOf, within } from "./check.mjs";
+import { check, finish, inbox, overhear, post, textOf, within } from "./check.mjs";
 
 const require = createRequire(join(process.cwd(), "package.json"));
 const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
@@ -45,11 +45,12 @@ async function connect(capabilities = everything) {
       return { action: "accept", content };
     });
   }
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-  return { client, logs, news };
+  const transport = new StreamableHTTPClientTransport(new URL(url));
+  await client.connect(transport);
+  return { client, transport, logs, news };
 }
 
-const { client, logs, news } = await connect();
+const { client, transport, logs, news } = await connect();
 const call = async (name, args = {}, options = undefined) =>
   textOf(await client.callTool({ name, arguments: args }, options));
 
@@ -101,10 +102,10 @@ check("errors arrive as what they are", async () => {
   await plain.client.close();
 });
 
-check("progress arrives in order", async () => {
-  const seen = [];
-  await call("test_tool_with_progress", {}, { onprogress: ({ progress }) => seen.push(progress) });
-  assert.deepEqual(seen, [0, 50, 100]);
+check("progress arrives in order and before the answer", async () => {
+  const heard = overhear(transport);
+  await call("test_tool_with_progress", {}, { onprogress: () => {} });
+  assert.deepEqual(heard, [0, 50, 100, "answer"]);
 });
 
 check("log lines arrive from the level on that the request names", async () => {

@@ -19,6 +19,7 @@ mod proxy;
 mod questions;
 mod resume;
 mod rust_sdk;
+mod rust_sdk_modern;
 mod session;
 mod stateless;
 mod stopping;

@@ -28,20 +28,20 @@ use crate::toy::{eventually, within};
 
 /// Answers whatever it is asked, and remembers what it is told.
 #[derive(Clone)]
-struct Handler {
+pub(super) struct Handler {
     version: ProtocolVersion,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Handler {
-    fn new(version: &str) -> Self {
+    pub(super) fn new(version: &str) -> Self {
         Self {
             version: serde_json::from_value(json!(version)).unwrap(),
             heard: Arc::default(),
         }
     }
 
-    fn heard(&self, what: &str) -> usize {
+    pub(super) fn heard(&self, what: &str) -> usize {
         self.heard
             .lock()
             .iter()
@@ -106,16 +106,26 @@ impl ClientHandler for Handler {
     }
 }
 
-type Client = RunningService<RoleClient, Handler>;
+pub(super) type Client = RunningService<RoleClient, Handler>;
 
 async fn connect(proxy: &Proxy, handler: Handler) -> Client {
+    connect_with(proxy, handler, ClientLifecycleMode::Initialize).await
+}
+
+/// A connected client that finds its era in this way.
+pub(super) async fn connect_with(
+    proxy: &Proxy,
+    handler: Handler,
+    lifecycle: ClientLifecycleMode,
+) -> Client {
     let transport =
         StreamableHttpClientTransport::from_uri(format!("http://{}/mcp", proxy.address));
-    let connected = handler.serve_with_lifecycle(transport, ClientLifecycleMode::Initialize);
+    let connected = handler.serve_with_lifecycle(transport, lifecycle);
     within("the connection", connected).await.unwrap()
 }
 
-async fn call(client: &Client, tool: &'static str, arguments: Value) -> String {
+/// The text that a tool answers.
+pub(super) async fn call(client: &Client, tool: &'static str, arguments: Value) -> String {
     let Value::Object(arguments) = arguments else {
         panic!("arguments are an object");
     };
