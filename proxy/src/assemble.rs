@@ -1,36 +1,53 @@
-//! Puts the rooms together: from a [`Config`] to something that can be served.
+//! Puts the rooms together: from a [`Config`] to something that can be served, and later to a set of
+//! servers that is not the one it began with.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::back::verdict::Eras;
-use crate::config::{ChildEra, ChildMode, Config, Listen, Server};
+use crate::config::{ChildEra, ChildMode, Config, Listen, NamedServer, Server};
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
-use crate::front::routes::{Routes, Switchboard};
+use crate::front::routes::{Broken, Named, Routes, Switchboard};
 use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
-use crate::observe::banner::{BannerFacts, banner};
-use crate::pool::{Pool, Settings as PoolSettings, Sharing};
+use crate::observe::banner::{BannerFacts, Behind, banner};
+use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
 use crate::session::{SessionLimits, Table};
+
+/// How often a server on its way out is asked whether its calls have ended.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A proxy that has everything but a socket.
 #[derive(Debug)]
 pub struct Proxy {
     /// What the listener serves.
     pub app: Entrance,
-    /// The servers, by where they are reached.
-    pub switchboard: Arc<Switchboard>,
     /// What a person is told at the start.
     pub banner: String,
+    switchboard: Arc<Switchboard>,
+    workshop: Workshop,
+    /// The named servers as they were configured last.
+    named: Vec<NamedServer>,
 }
 
 impl Proxy {
+    /// Starts a child of every server before anybody asks for one, where that is configured.
+    pub fn warm(&self) {
+        if self.workshop.config.eager {
+            for served in self.switchboard.now().all() {
+                warm(served);
+            }
+        }
+    }
+
     /// Looks at every deadline; to be called about once a second.
     pub fn sweep(&self, now: Instant) {
         for served in self.switchboard.now().all() {
@@ -38,28 +55,73 @@ impl Proxy {
         }
     }
 
-    /// Refuses new work from now on.
-    pub fn drain(&self) {
-        for served in self.switchboard.now().all() {
-            served.drain();
+    /// Exchanges the named servers for these. What is configured as before is left alone, with its
+    /// sessions and children. What is gone, or configured otherwise, takes no new work, has the time
+    /// of `--drain-timeout` to end its calls, and is stopped.
+    pub fn renew(&mut self, servers: Vec<NamedServer>) {
+        let before = std::mem::replace(&mut self.named, servers);
+        let now = self.switchboard.now();
+        let mut named = BTreeMap::new();
+        for server in &self.named {
+            let known = before.contains(server);
+            let kept = now.named.get(&server.name).filter(|_| known).cloned();
+            let kept = kept.unwrap_or_else(|| {
+                let made = self.workshop.named(server);
+                let name = &server.name;
+                match (&made, now.named.contains_key(name)) {
+                    (_, true) => tracing::info!(server = name, "replaced"),
+                    (_, false) => tracing::info!(server = name, "added"),
+                }
+                if let (true, Named::Served(served)) = (self.workshop.config.eager, &made) {
+                    warm(served);
+                }
+                made
+            });
+            named.insert(server.name.clone(), kept);
+        }
+        let is_kept = |served: &Arc<Served>| {
+            let mut kept = named.values().filter_map(Named::served);
+            kept.any(|kept| Arc::ptr_eq(kept, served))
+        };
+        let gone = now.named.iter().filter_map(|(name, named)| {
+            let served = named.served().filter(|served| !is_kept(served))?;
+            Some((name.clone(), Arc::clone(served)))
+        });
+        let gone: Vec<_> = gone.collect();
+        for name in now.named.keys().filter(|name| !named.contains_key(*name)) {
+            tracing::info!(server = name, "removed");
+        }
+        self.switchboard.change(|routes| {
+            routes.named = named;
+            routes.retiring.extend(gone.iter().cloned());
+        });
+        let limit = self.workshop.config.times.drain;
+        for (name, served) in gone {
+            tokio::spawn(retire(Arc::clone(&self.switchboard), name, served, limit));
         }
     }
 
-    /// Calls in flight at all servers.
-    #[must_use]
-    pub fn calls(&self) -> usize {
-        let routes = self.switchboard.now();
-        routes.all().map(|served| served.load().1).sum()
-    }
-
-    /// Closes every stream and stops every child; resolves when all are collected.
+    /// Refuses new work, lets calls end within `--drain-timeout`, then closes every stream and stops
+    /// every child; resolves when all are collected.
     ///
     /// # Cancel safety
     ///
-    /// As [`Served::stop`].
-    pub async fn stop(&self) {
+    /// The children go on stopping when this is dropped, if that had begun.
+    pub async fn drain(&self) {
         let routes = self.switchboard.now();
-        // Told all before any is waited for, so that they stop side by side.
+        for served in routes.all() {
+            served.drain();
+        }
+        let calls = || routes.all().map(|served| served.load().1).sum::<usize>();
+        let deadline = Instant::now() + self.workshop.config.times.drain;
+        while calls() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        let left = calls();
+        if left > 0 {
+            tracing::warn!(calls = left, "cut off; --drain-timeout gives them longer");
+        }
+        // All are told before any is waited for, so that they stop side by side.
         let stopping: Vec<_> = routes
             .all()
             .map(|served| {
@@ -74,16 +136,54 @@ impl Proxy {
     }
 }
 
+fn warm(served: &Arc<Served>) {
+    let pool = Arc::clone(&served.pool);
+    tokio::spawn(async move {
+        if let Err(error) = pool.warm().await {
+            tracing::error!("{error}; the next request tries again");
+        }
+    });
+}
+
+/// Sees a server out: its calls may end, its sessions and its children do.
+async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>, limit: Duration) {
+    served.drain();
+    let deadline = Instant::now() + limit;
+    while served.load().1 > 0 && Instant::now() < deadline {
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    let left = served.load().1;
+    if left > 0 {
+        tracing::warn!(
+            server = name,
+            calls = left,
+            "cut off; --drain-timeout gives them longer"
+        );
+    }
+    served.stop().await;
+    switchboard.change(|routes| {
+        routes
+            .retiring
+            .retain(|(_, retiring)| !Arc::ptr_eq(retiring, &served));
+    });
+    tracing::info!(server = name, "stopped");
+}
+
 /// The proxy of this configuration, reached at `address`.
 #[must_use]
 pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
     let workshop = Workshop::new(config);
+    let default = config.server.as_ref();
+    let named = config.named.servers.iter();
+    let named = named.map(|server| (server.name.clone(), workshop.named(server)));
     let switchboard = Switchboard::new(Routes {
-        default: Some(workshop.serve(&config.server, &config.listen.mcp_path, "/messages")),
-        ..Routes::default()
+        default: default.map(|server| workshop.serve(server, None)),
+        named: named.collect(),
+        retiring: Vec::new(),
     });
     let app = App {
         switchboard: Arc::clone(&switchboard),
+        started: Instant::now(),
         max_body: config.limits.max_body,
     };
     // With the port the system chose, so that the address we print is one we accept.
@@ -91,15 +191,28 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         port: address.port(),
         ..config.listen.clone()
     };
+    let default = default.map(|server| Behind {
+        name: &server.name,
+        path: listen.mcp_path.clone(),
+        display: &server.display,
+        broken: None,
+    });
+    let named = config.named.servers.iter().map(|server| Behind {
+        name: &server.name,
+        path: format!("/servers/{}/mcp", server.name),
+        display: &server.display,
+        broken: server.server.as_ref().err().map(String::as_str),
+    });
     Proxy {
         app: entrance(app, &listen, &config.door),
-        switchboard,
         banner: banner(&BannerFacts {
             listen: &listen,
-            name: &config.server.name,
-            display: &config.server.display,
+            servers: default.into_iter().chain(named).collect(),
             tokens: &config.door.tokens,
         }),
+        switchboard,
+        workshop,
+        named: config.named.servers.clone(),
     }
 }
 
@@ -107,21 +220,42 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
 #[derive(Debug)]
 struct Workshop {
     config: Config,
-    /// One for all fronts, so that `--max-sessions` bounds them together.
-    table: Arc<Table>,
+    /// Every server's is a neighbour of this one, so that `--max-sessions` bounds them together.
+    table: Table,
+    /// The children of all servers, so that `--max-children` bounds them together.
+    room: Arc<Room>,
 }
 
 impl Workshop {
     fn new(config: &Config) -> Self {
         let (limits, times) = (&config.limits, &config.times);
         Self {
-            table: Arc::new(Table::new(limits.max_sessions, times.session_idle)),
+            table: Table::new(limits.max_sessions, times.session_idle),
+            room: Room::new(limits.max_children),
             config: config.clone(),
         }
     }
 
-    /// A server that is reached at these paths, and has started nothing yet.
-    fn serve(&self, server: &Server, mcp_path: &str, messages_path: &str) -> Arc<Served> {
+    /// A server with a name.
+    fn named(&self, server: &NamedServer) -> Named {
+        match &server.server {
+            Ok(made) => Named::Served(self.serve(made, Some(&server.name))),
+            Err(reason) => Named::Broken(Arc::new(Broken {
+                command: server.display.clone(),
+                reason: reason.clone(),
+            })),
+        }
+    }
+
+    /// A server that has started nothing yet, reached below its name's place, or at the plain paths.
+    fn serve(&self, server: &Server, name: Option<&str>) -> Arc<Served> {
+        let below = name.map_or_else(String::new, |name| format!("/servers/{name}"));
+        let mcp_path = match name {
+            Some(_) => format!("{below}/mcp"),
+            None => self.config.listen.mcp_path.clone(),
+        };
+        // One for both fronts, so that each finds the other's sessions when it counts.
+        let table = Arc::new(self.table.neighbour());
         let config = &self.config;
         let (limits, times) = (&config.limits, &config.times);
         let (sharing, sharing_name) = match (config.stateless, config.child_mode) {
@@ -142,7 +276,7 @@ impl Workshop {
                 show_stderr: config.log.show_child_stderr,
             },
             sharing,
-            max_children: limits.max_children,
+            room: Arc::clone(&self.room),
             max_starting: limits.max_starting,
             start: times.start,
             idle: times.session_idle,
@@ -157,7 +291,7 @@ impl Workshop {
         let servers: Arc<Pool> = Arc::clone(&pool);
         let sessions = Sessions::new(
             servers,
-            Arc::clone(&self.table),
+            Arc::clone(&table),
             sessions::Settings {
                 session,
                 start: times.start,
@@ -181,14 +315,14 @@ impl Workshop {
         let servers: Arc<Pool> = Arc::clone(&pool);
         let http_sse = HttpSse::new(
             servers,
-            Arc::clone(&self.table),
+            table,
             http_sse::Settings {
                 session,
                 start: times.start,
                 request: times.request,
                 keep_alive: times.keep_alive,
                 machine: config.machine.clone(),
-                messages_path: messages_path.to_owned(),
+                messages_path: format!("{below}/messages"),
                 stateless: config.stateless,
             },
         );
@@ -201,8 +335,8 @@ impl Workshop {
                 name: server.name.clone(),
                 command: server.display.clone(),
                 started: Instant::now(),
-                mcp_path: mcp_path.to_owned(),
-                has_sse: !config.stateless,
+                mcp_path,
+                sse_path: (!config.stateless).then(|| format!("{below}/sse")),
                 sharing: sharing_name,
             },
         })

@@ -13,4 +13,5 @@ pub mod launch;
 pub mod link;
 pub mod observe;
 pub mod pool;
+pub mod reload;
 pub mod session;

@@ -5,17 +5,16 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_proxy::config::env::{self, ProcessEnvironment};
-use mcp_proxy::config::{Config, Stop};
+use mcp_proxy::config::{Config, Stop, ThisMachine};
 use mcp_proxy::front::listener::Listener;
+use mcp_proxy::reload::Watch;
 use mcp_proxy::{assemble, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// How often deadlines are looked at: those of calls, sessions and children.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -61,90 +60,106 @@ async fn run(config: Config) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let (listener, mut signals) = match (Listener::bind(&config.listen).await, Signals::new()) {
-        (Ok(listener), Ok(signals)) => (listener, signals),
-        (Err(error), _) => {
-            tracing::error!("failed to {error}");
-            return ExitCode::FAILURE;
-        }
-        (_, Err(error)) => {
-            tracing::error!(%error, "failed to listen for signals");
-            return ExitCode::FAILURE;
-        }
-    };
-    let proxy = assemble::proxy(&config, listener.address());
+    let reloads = config.named.file.is_some();
+    let (listener, mut signals) =
+        match (Listener::bind(&config.listen).await, Signals::new(reloads)) {
+            (Ok(listener), Ok(signals)) => (listener, signals),
+            (Err(error), _) => {
+                tracing::error!("failed to {error}");
+                return ExitCode::FAILURE;
+            }
+            (_, Err(error)) => {
+                tracing::error!(%error, "failed to listen for signals");
+                return ExitCode::FAILURE;
+            }
+        };
+    let mut proxy = assemble::proxy(&config, listener.address());
+    let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(listener.serve(proxy.app.clone(), stopped));
     let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
 
-    if config.eager {
-        for served in proxy.switchboard.now().all() {
-            let pool = Arc::clone(&served.pool);
-            tokio::spawn(async move {
-                if let Err(error) = pool.warm().await {
-                    tracing::error!("{error}; the next request tries again");
-                }
-            });
-        }
-    }
+    proxy.warm();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
-            now = sweep.tick() => proxy.sweep(now),
-            name = signals.next() => {
-                tracing::info!(signal = name, "stopping");
-                break;
+            now = sweep.tick() => {
+                proxy.sweep(now);
+                let changed = |watch: &mut Watch| watch.look(now, &ProcessEnvironment, &ThisMachine);
+                if let Some(servers) = watch.as_mut().and_then(changed) {
+                    proxy.renew(servers);
+                }
             }
+            told = signals.next() => match told {
+                Told::Stop(name) => {
+                    tracing::info!(signal = name, "stopping");
+                    break;
+                }
+                Told::Reload => {
+                    tracing::info!("reading the named servers again");
+                    let asked = |watch: &mut Watch| watch.asked(&ProcessEnvironment, &ThisMachine);
+                    if let Some(servers) = watch.as_mut().and_then(asked) {
+                        proxy.renew(servers);
+                    }
+                }
+            },
         }
     }
     tokio::select! {
-        () = drain(&proxy, config.times.drain) => {}
-        name = signals.next() => tracing::warn!(signal = name, "stopping now"),
+        () = proxy.drain() => {}
+        name = signals.stop() => tracing::warn!(signal = name, "stopping now"),
     }
     let _nobody_listens = stop.send(true);
     let _ended = serving.await;
     ExitCode::SUCCESS
 }
 
-/// Refuses new work, lets calls end, then closes streams and stops children.
-async fn drain(proxy: &assemble::Proxy, limit: Duration) {
-    proxy.drain();
-    let deadline = Instant::now() + limit;
-    while proxy.calls() > 0 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let left = proxy.calls();
-    if left > 0 {
-        tracing::warn!(calls = left, "cut off; --drain-timeout gives them longer");
-    }
-    proxy.stop().await;
-}
-
-/// The signals that mean "stop": a supervisor's, and those of a terminal that is closed or used.
-/// Our children are in groups of their own, so what ends us does not reach them by itself.
+/// The signals of a supervisor, and those of a terminal that is closed or used. SIGHUP is both: where
+/// there is a file to read again it means that, as for other daemons, and "stop" where there is not,
+/// because the terminal was closed. Our children are in groups of their own, so what ends us does not reach them by itself.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
     quit: Signal,
+    /// SIGHUP does not mean "stop".
+    hangup_reloads: bool,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(hangup_reloads: bool) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             quit: signal(SignalKind::quit())?,
+            hangup_reloads,
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hangup.recv() => "SIGHUP",
-            _ = self.quit.recv() => "SIGQUIT",
+            _ = self.terminate.recv() => Told::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Told::Stop("SIGINT"),
+            _ = self.hangup.recv() => if self.hangup_reloads { Told::Reload } else { Told::Stop("SIGHUP") },
+            _ = self.quit.recv() => Told::Stop("SIGQUIT"),
         }
     }
+
+    /// The name of the next signal that means "stop".
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Told::Stop(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+}
+
+/// What a signal means.
+enum Told {
+    /// Stop, says the signal of this name.
+    Stop(&'static str),
+    /// Read the file of named servers again.
+    Reload,
 }

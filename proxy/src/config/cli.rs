@@ -46,6 +46,13 @@ pub(super) struct Typed {
     /// Give the server nothing but PATH, HOME, what npx and uvx need, MCP_ENV_* and -e
     #[arg(long, help_heading = "The server")]
     pub(super) clean_env: bool,
+    /// A server at /servers/NAME/, also `--named-server NAME 'COMMAND'`; repeatable
+    #[arg(long, value_name = "NAME=COMMAND", help_heading = "The server", action = ArgAction::Append)]
+    pub(super) named_server: Vec<String>,
+    /// A file of such servers, as desktop clients keep it (`mcpServers`); it is read again when it
+    /// changes and at SIGHUP
+    #[arg(long, value_name = "FILE", help_heading = "The server")]
+    pub(super) named_server_config: Option<String>,
     /// `session`: a server process per session. `shared`: one for all [default: session]
     #[arg(long, value_name = "MODE", help_heading = "The server")]
     pub(super) child_mode: Option<String>,
@@ -160,6 +167,7 @@ Examples:
   MCP_PACKAGE=@modelcontextprotocol/server-filesystem MCP_ARGS=/srv/files mcp-proxy
   MCP_PACKAGE=pypi:mcp-server-time mcp-proxy
   MCP_COMMAND='node dist/index.js' mcp-proxy
+  mcp-proxy --named-server time 'uvx mcp-server-time' --named-server-config servers.json
 
 As the first word: help, man, and completions bash|zsh|fish.
 
@@ -167,10 +175,17 @@ Durations are 500ms, 30s, 5m, 2h, or seconds. Sizes are 512KiB, 4MiB, or bytes.
 Every flag has a variable: --max-body-size is MCP_PROXY_MAX_BODY_SIZE, a switch is true or false.
 MCP_ENV_X=v gives the server X=v. README.md has them all in one table.";
 
-/// Flags that no `MCP_PROXY_*` variable stands for: `-e` has `MCP_ENV_*`, help and `--print-config`
+/// Flags that no `MCP_PROXY_*` variable stands for: `-e` has `MCP_ENV_*`, `--named-server`
+/// has the file of `--named-server-config`, help and `--print-config`
 /// are for people at a command line, and `--auth-token` is refused (`MCP_PROXY_AUTH_TOKEN` is read, but not as that flag).
-pub(super) const WITHOUT_VARIABLE: [&str; 5] =
-    ["env", "auth-token", "print-config", "help", "version"];
+pub(super) const WITHOUT_VARIABLE: [&str; 6] = [
+    "env",
+    "named-server",
+    "auth-token",
+    "print-config",
+    "help",
+    "version",
+];
 
 /// Variables that are read beside those of the flags.
 const OTHER_VARIABLES: [&str; 3] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG", "MCP_PROXY_MACHINE"];
@@ -211,7 +226,7 @@ pub(super) fn takes(command: &clap::Command, flag: &str) -> Option<Takes> {
         }
     };
     Some(match arg.get_long() {
-        Some("env") => Takes::Pair,
+        Some("env" | "named-server") => Takes::Pair,
         Some("allow-origin") => Takes::Several,
         _ if arg.get_action().takes_values() => Takes::One,
         _ => Takes::Nothing,
@@ -306,6 +321,8 @@ mod tests {
         for (flag, words) in [
             ("-e", Some(Takes::Pair)),
             ("--env", Some(Takes::Pair)),
+            ("--named-server", Some(Takes::Pair)),
+            ("--named-server-config", Some(Takes::One)),
             ("--allow-origin", Some(Takes::Several)),
             ("--allow-host", Some(Takes::One)),
             ("--port", Some(Takes::One)),

@@ -47,9 +47,6 @@ use Takes::{Nothing, One, Pair, Several};
 const HTTP_SSE: Becomes = Already;
 const CLIENT: Becomes =
     Refused("it belongs to offering a remote server to a local client, which is not there yet");
-const NAMED: Becomes = Refused(
-    "several servers behind one proxy are not there yet; run one proxy for each, with a --port of its own",
-);
 const CORS: Becomes = Refused(
     "Access-Control-* headers are not there yet; --allow-origin ORIGIN lets a page's requests in",
 );
@@ -82,8 +79,6 @@ const ROWS: &[Row] = &[
     row("--no-pass-environment", Nothing, Is("clean-env", None)),
     row("--no-stateless", Nothing, Off("stateless")),
     row("--no-debug", Nothing, Off("debug")),
-    row("--named-server", Pair, NAMED),
-    row("--named-server-config", One, NAMED),
     row("--expose-header", Several, CORS),
     row("-H", Pair, CLIENT),
     row("--headers", Pair, CLIENT),

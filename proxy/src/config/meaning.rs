@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::launch::Launch;
 
+use super::named::Named;
 use super::secret::Secret;
 
 /// Everything the program was told, after defaults, checks and conversions.
@@ -15,8 +16,10 @@ use super::secret::Secret;
 pub struct Config {
     /// Where clients reach us.
     pub listen: Listen,
-    /// The MCP server behind the proxy.
-    pub server: Server,
+    /// The MCP server at the plain paths; there may be none where there are named ones.
+    pub server: Option<Server>,
+    /// The MCP servers with names.
+    pub named: Named,
     /// Whether sessions share a child (rule 2).
     pub child_mode: ChildMode,
     /// Which eras the server speaks.
@@ -62,8 +65,8 @@ impl Listen {
     }
 }
 
-/// The MCP server behind the proxy.
-#[derive(Clone, Debug)]
+/// An MCP server behind the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// A short name for logs and client snippets, of letters, digits, `-`, `_` and `.`.
     pub name: String,

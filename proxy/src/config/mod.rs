@@ -16,6 +16,7 @@ mod family;
 mod faults;
 mod machine;
 mod meaning;
+mod named;
 mod paths;
 mod pick;
 mod print;
@@ -34,4 +35,5 @@ pub use meaning::{
     ChildEra, ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times,
     TokenPolicy,
 };
+pub use named::{Named, NamedFile, NamedServer, Reading};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};

@@ -43,6 +43,7 @@ pub(super) fn settings(
         Some("env") => environment(pick),
         _ => flag(pick, arg, config),
     }));
+    settings.extend(named(pick, config));
     for name in ["MCP_PROXY_LOG", "MCP_PROXY_MACHINE"] {
         let picked = pick.variable(name);
         settings.push(Setting {
@@ -94,9 +95,41 @@ fn server(pick: &Picker<'_>, origin: Option<Origin>, config: &Config) -> Setting
     };
     Setting {
         name: "server".into(),
-        value: config.server.display.clone(),
-        source,
+        value: match &config.server {
+            Some(server) => server.display.clone(),
+            None => none(),
+        },
+        source: match &config.server {
+            Some(_) => source,
+            None => from(None),
+        },
     }
+}
+
+/// One line for each named server: its command, and the names of what its own variables are beside
+/// those every server gets.
+fn named<'a>(pick: &'a Picker<'_>, config: &'a Config) -> impl Iterator<Item = Setting> + 'a {
+    let inherited = pick.env.all();
+    config.named.servers.iter().map(move |named| {
+        let env = named.server.iter().flat_map(|server| &server.launch.env);
+        let own = env.filter(|(name, value)| {
+            let same = |(known, text): &&(String, String)| known == name && text == value;
+            let renamed = format!("MCP_ENV_{name}");
+            inherited.iter().find(same).is_none()
+                && !inherited.iter().any(|(known, _)| *known == renamed)
+        });
+        let hidden = own.map(|(name, _)| format!("{name}={HIDDEN} "));
+        let source = match &named.server {
+            Err(reason) => format!("cannot be started: {reason}"),
+            Ok(_) if config.named.is_typed(&named.name) => "flag --named-server".to_owned(),
+            Ok(_) => "the file of named-server-config".to_owned(),
+        };
+        Setting {
+            name: format!("servers/{}", named.name),
+            value: format!("{}{}", hidden.collect::<String>(), named.display),
+            source,
+        }
+    })
 }
 
 fn token(pick: &Picker<'_>, config: &Config) -> Setting {
@@ -199,9 +232,19 @@ fn default(arg: &Arg, name: &str, config: &Config) -> String {
         Some((default, _)) => default.to_owned(),
         None if arg.get_action().takes_values() => none(),
         // The one switch that is on unless something else says otherwise.
-        None if name == "pass-environment" => (!config.server.clean_env).to_string(),
+        None if name == "pass-environment" => (!is_clean(config)).to_string(),
         None => "false".into(),
     }
+}
+
+fn is_clean(config: &Config) -> bool {
+    let named = config.named.servers.iter();
+    let named = named.filter_map(|named| named.server.as_ref().ok());
+    config
+        .server
+        .iter()
+        .chain(named)
+        .any(|server| server.clean_env)
 }
 
 fn none() -> String {

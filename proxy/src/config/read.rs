@@ -17,7 +17,7 @@ use super::meaning::{
     ChildEra, ChildMode, Config, Limits, Listen, Log, LogFormat, LogLevel, Times,
 };
 use super::pick::Picker;
-use super::{argv, door, family, paths, print, server, verbs};
+use super::{argv, door, family, named, paths, print, server, verbs};
 
 /// A wait of no length would be over before it began.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -75,11 +75,18 @@ impl Config {
         let listen = listen(&mut pick, &typed);
         // After a misspelt flag its value looks like the command. A fault about that would only
         // distract; with `--` the command is certain.
-        // Nor is a server missed where a flag that names one was refused.
-        let server = if untranslated && origin.is_none() {
+        // Nor is a server missed where a flag that names one was refused, or where others are named.
+        let surroundings = server::surroundings(&mut pick, &typed);
+        let alone = origin.is_none();
+        let named = named::read(&mut pick, &typed, &surroundings, alone, machine);
+        let is_named = named::is_asked_for(&pick, &typed);
+        let server = if alone && is_named {
+            named::without_default(&mut pick, &typed, &surroundings);
+            None
+        } else if alone && untranslated {
             None
         } else if clear || cut.marked || cut.command.is_empty() {
-            server::read(&mut pick, &typed, cut.command, machine)
+            server::read(&mut pick, &typed, &surroundings, cut.command, machine)
         } else {
             None
         };
@@ -117,12 +124,13 @@ impl Config {
 
         let notes = std::mem::take(&mut pick.notes);
         let warnings = notes.settle()?;
-        let (Some(server), Some(door)) = (server, door) else {
-            unreachable!("a missing server or door always comes with a fault, and there was none");
+        let Some(door) = door else {
+            unreachable!("a missing door always comes with a fault, and there was none");
         };
         let config = Self {
             listen,
             server,
+            named,
             child_mode,
             child_era,
             stateless,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::launch::find::{self, DEFAULT_PATH};
+use crate::launch::find::{self, DEFAULT_PATH, FindError};
 use crate::launch::package::Package;
 use crate::launch::{Kind, Launch};
 use crate::observe::escape::escape;
@@ -47,25 +47,42 @@ impl Origin {
 pub(super) fn read(
     pick: &mut Picker<'_>,
     typed: &Typed,
+    surroundings: &Surroundings,
     command: Vec<String>,
     machine: &dyn Machine,
 ) -> Option<Server> {
     let cwd = cwd(pick, typed, machine);
-    let (env, clean_env) = environment(pick, typed);
     let (kind, words) = words(pick, command)?;
-    let (program, args) = words.split_first()?;
+    let env = (surroundings.env(&surroundings.given), surroundings.clean);
+    let found = made(&short_name(&words), kind, &words, cwd, env, machine);
+    pick.notes.keep(found)
+}
+
+/// The server of these words, once its program is found. `env` is its whole environment, and
+/// whether that was kept to the least.
+pub(super) fn made(
+    name: &str,
+    kind: Kind,
+    words: &[String],
+    cwd: Option<PathBuf>,
+    (env, clean_env): (Vec<(String, String)>, bool),
+    machine: &dyn Machine,
+) -> Result<Server, FindError> {
+    let (program, args) = match words.split_first() {
+        Some((program, args)) => (program.as_str(), args),
+        None => ("", words),
+    };
     let path = env
         .iter()
         .find(|(name, _)| name == "PATH")
         .map(|(_, path)| path.as_str());
     let look = |path: &Path| machine.look(path);
-    let found = find::find(program, path.unwrap_or(DEFAULT_PATH), cwd.as_deref(), &look);
-    let program = pick.notes.keep(found)?;
+    let program = find::find(program, path.unwrap_or(DEFAULT_PATH), cwd.as_deref(), &look)?;
     // The program was named in UTF-8 and so was the PATH, so nothing is lost here.
     let program = program.to_string_lossy().into_owned();
-    Some(Server {
-        name: short_name(&words),
-        display: escape(shell_words::join(&words).as_bytes(), MAX_DISPLAY_BYTES),
+    Ok(Server {
+        name: name.to_owned(),
+        display: display(words),
         clean_env,
         launch: Launch {
             program,
@@ -77,6 +94,11 @@ pub(super) fn read(
     })
 }
 
+/// A command as a person would type it, with control characters escaped.
+pub(super) fn display(words: &[String]) -> String {
+    escape(shell_words::join(words).as_bytes(), MAX_DISPLAY_BYTES)
+}
+
 /// The words of the command, and where they came from. The command line wins over the environment.
 fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<String>)> {
     let command = match pick.translated.command.clone() {
@@ -85,7 +107,7 @@ fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<Strin
                 .fault("--stdio: a command was typed too; leave one of the two out");
             return None;
         }
-        Some(text) => one_word(pick, text)?,
+        Some(text) => one_word(pick, text, "--stdio")?,
         None => command,
     };
     let named = pick.variable("MCP_COMMAND");
@@ -155,14 +177,14 @@ fn typed_command(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, V
     Some((Kind::Command, command))
 }
 
-/// The words of `--stdio`, which other programs give to a shell.
+/// The words of a command that is one value, of `source`: other programs give it to a shell.
 ///
 /// What only a shell would understand is refused, because the server would get it as an argument.
-fn one_word(pick: &mut Picker<'_>, text: String) -> Option<Vec<String>> {
+pub(super) fn one_word(pick: &mut Picker<'_>, text: String, source: &str) -> Option<Vec<String>> {
     const OPERATORS: [&str; 9] = ["&&", "||", "|", "&", ";", ">", ">>", "<", "2>&1"];
     let picked = Picked {
         text,
-        source: "--stdio".into(),
+        source: source.into(),
     };
     let words = split(pick, &picked)?;
     let Some(first) = words.first() else {
@@ -177,16 +199,16 @@ fn one_word(pick: &mut Picker<'_>, text: String) -> Option<Vec<String>> {
         .find(|word| OPERATORS.contains(&word.as_str()) || (word.len() > 1 && word.ends_with(';')));
     if assigns {
         // The word is not repeated: it may be a credential.
-        pick.notes.fault(
-            "--stdio: it begins with a variable, and no shell is run to set it; give it with -e KEY=VALUE",
-        );
+        pick.notes.fault(format!(
+            "{source}: it begins with a variable, and no shell is run to set it; give it with -e KEY=VALUE"
+        ));
         return None;
     }
     if operator.is_some() {
-        pick.notes.fault(
-            "--stdio: it holds what only a shell understands (&&, |, ;, >), and no shell is run; \
-             if it needs one, make the command sh -c '…'",
-        );
+        pick.notes.fault(format!(
+            "{source}: it holds what only a shell understands (&&, |, ;, >), and no shell is run; \
+             if it needs one, make the command sh -c '…'"
+        ));
         return None;
     }
     Some(words)
@@ -233,8 +255,26 @@ fn cwd(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<Pa
     folder
 }
 
-/// The server's variables, and whether they were kept to the least.
-fn environment(pick: &mut Picker<'_>, typed: &Typed) -> (Vec<(String, String)>, bool) {
+/// What servers find around them, one or many.
+pub(super) struct Surroundings {
+    /// The proxy's own variables.
+    inherited: Vec<(String, String)>,
+    /// What `-e` said. It is for the server without a name: whoever gives a credential to one
+    /// server has not given it to all.
+    pub(super) given: Vec<(String, String)>,
+    /// Whether servers get the least environment.
+    pub(super) clean: bool,
+}
+
+impl Surroundings {
+    /// The whole environment of a server that is given these variables.
+    pub(super) fn env(&self, given: &[(String, String)]) -> Vec<(String, String)> {
+        child_env(&self.inherited, given, self.clean)
+    }
+}
+
+/// Reads what servers find around them.
+pub(super) fn surroundings(pick: &mut Picker<'_>, typed: &Typed) -> Surroundings {
     let mut given = Vec::new();
     for pair in &typed.env {
         match pair.split_once('=') {
@@ -261,7 +301,11 @@ fn environment(pick: &mut Picker<'_>, typed: &Typed) -> (Vec<(String, String)>, 
             ));
         }
     }
-    (child_env(&pick.env.all(), &given, clean), clean)
+    Surroundings {
+        inherited: pick.env.all(),
+        given,
+        clean,
+    }
 }
 
 /// A name for logs and snippets: the package's own, else the program's.

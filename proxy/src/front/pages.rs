@@ -1,12 +1,15 @@
 //! What the proxy tells people and their monitors about itself.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
-use axum::extract::State as Extract;
+use axum::extract::{Path, State as Extract};
 use axum::http::{HeaderMap, Response, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::router::App;
+use super::routes::{Named, Routes};
 use super::served::Served;
 use super::{Fault, rescue};
 use crate::link::child::State;
@@ -19,48 +22,91 @@ pub struct About {
     /// The command, as a person would type it. It may hold what was typed, so only `/status`
     /// shows it.
     pub command: String,
-    /// When the proxy started.
+    /// When it came to be here.
     pub started: Instant,
     /// The path of the MCP endpoint.
     pub mcp_path: String,
-    /// Whether HTTP+SSE clients are served; not with `--stateless`.
-    pub has_sse: bool,
+    /// Where HTTP+SSE clients are served; not with `--stateless`.
+    pub sse_path: Option<String>,
     /// Whom a child serves: `session`, `shared` or `stateless`.
     pub sharing: &'static str,
 }
 
-/// `GET /`: what this is and where the endpoint is; JSON for programs, text for people.
+/// `GET /`: what this is and where the endpoints are; JSON for programs, text for people.
 pub(super) async fn index(Extract(app): Extract<App>, headers: HeaderMap) -> Response<Body> {
     let wants_json = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("application/json"));
     let routes = app.switchboard.now();
-    let Some(served) = &routes.default else {
-        return Fault::NoSuchPath.into_response(None);
-    };
-    let about = &served.about;
     if wants_json {
-        return rescue::page(&json!({
-            "name": "mcp-proxy",
-            "version": env!("CARGO_PKG_VERSION"),
-            "server": about.name,
-            "endpoints": { "mcp": about.mcp_path, "sse": about.has_sse.then_some("/sse"), "health": "/health", "ready": "/health/ready", "status": "/status" },
-        }));
+        index_for_programs(&routes)
+    } else {
+        index_for_people(&routes)
     }
-    rescue::text(format!(
-        "mcp-proxy {version}: the MCP server \"{name}\" over Streamable HTTP.\n\n\
-         Point an MCP client at {mcp_path} on this address{sse}.\n\
-         /health/live and /health/ready are for monitors, /status says what runs.\n",
-        version = env!("CARGO_PKG_VERSION"),
-        name = about.name,
-        mcp_path = about.mcp_path,
-        sse = if about.has_sse {
-            ", or at /sse if it only speaks HTTP+SSE"
-        } else {
-            ""
+}
+
+fn index_for_programs(routes: &Routes) -> Response<Body> {
+    let about = routes.default.as_ref().map(|served| &served.about);
+    let servers: Map<String, Value> = routes
+        .named
+        .keys()
+        .map(|name| {
+            let sse = match routes.named.get(name) {
+                Some(Named::Served(served)) => served.about.sse_path.clone(),
+                _ => None,
+            };
+            let paths = json!({
+                "mcp": format!("/servers/{name}/mcp"),
+                "sse": sse,
+                "ready": format!("/servers/{name}/health/ready"),
+            });
+            (name.clone(), paths)
+        })
+        .collect();
+    let mut page = json!({
+        "name": "mcp-proxy",
+        "version": env!("CARGO_PKG_VERSION"),
+        "server": about.map(|about| &about.name),
+        "endpoints": {
+            "mcp": about.map(|about| &about.mcp_path),
+            "sse": about.and_then(|about| about.sse_path.as_ref()),
+            "health": "/health",
+            "ready": "/health/ready",
+            "status": "/status",
         },
-    ))
+    });
+    if !servers.is_empty() {
+        page["servers"] = Value::Object(servers);
+    }
+    rescue::page(&page)
+}
+
+fn index_for_people(routes: &Routes) -> Response<Body> {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = match &routes.default {
+        None => format!("mcp-proxy {version}: MCP servers over Streamable HTTP.\n"),
+        Some(served) => {
+            let About { name, mcp_path, .. } = &served.about;
+            let sse = match &served.about.sse_path {
+                Some(path) => format!(", or at {path} if it only speaks HTTP+SSE"),
+                None => String::new(),
+            };
+            format!(
+                "mcp-proxy {version}: the MCP server \"{name}\" over Streamable HTTP.\n\n\
+                 Point an MCP client at {mcp_path} on this address{sse}.\n"
+            )
+        }
+    };
+    if !routes.named.is_empty() {
+        text.push_str("\nServers by name:\n");
+        for name in routes.named.keys() {
+            text.push_str(&format!("  /servers/{name}/mcp\n"));
+        }
+        text.push('\n');
+    }
+    text.push_str("/health/live and /health/ready are for monitors, /status says what runs.\n");
+    rescue::text(text)
 }
 
 /// `GET /health` and `/health/live`: this process answers.
@@ -68,25 +114,84 @@ pub(super) async fn live() -> Response<Body> {
     rescue::page(&json!({ "status": "ok" }))
 }
 
-/// `GET /health/ready`: whether a new client could be served, and if not, why.
+/// `GET /health/ready`: whether a new client of any server could be served, and if not, why.
 pub(super) async fn ready(Extract(app): Extract<App>) -> Response<Body> {
     let routes = app.switchboard.now();
-    match routes.all().find_map(|served| served.pool.unready()) {
+    let reason = routes
+        .default
+        .as_ref()
+        .and_then(|served| served.pool.unready());
+    let servers: BTreeMap<&String, String> = routes
+        .named
+        .iter()
+        .filter_map(|(name, named)| Some((name, named.unready()?)))
+        .collect();
+    let first = servers
+        .first_key_value()
+        .map(|(name, reason)| format!("the server {name}: {reason}"));
+    match reason.or(first) {
+        None => ready_page(None),
+        Some(reason) if servers.is_empty() => ready_page(Some(reason)),
+        Some(reason) => {
+            rescue::unready(&json!({ "status": "unready", "reason": reason, "servers": servers }))
+        }
+    }
+}
+
+/// `GET /servers/NAME/health/ready`: the same of one server.
+pub(super) async fn one_ready(
+    Extract(app): Extract<App>,
+    Path(name): Path<String>,
+) -> Response<Body> {
+    match app.switchboard.now().named.get(&name) {
+        None => Fault::NoSuchServer.into_response(None),
+        Some(named) => ready_page(named.unready()),
+    }
+}
+
+fn ready_page(reason: Option<String>) -> Response<Body> {
+    match reason {
         None => rescue::page(&json!({ "status": "ready" })),
         Some(reason) => rescue::unready(&json!({ "status": "unready", "reason": reason })),
     }
 }
 
-/// `GET /status`: what runs.
+/// `GET /status`: what runs. The default server's own members stand at the top, `servers` has those
+/// of the others; `sessions` and `calls_in_flight` at the top are of all.
 pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
     let routes = app.switchboard.now();
-    let Some(served) = &routes.default else {
-        return Fault::NoSuchPath.into_response(None);
+    let mut page = match &routes.default {
+        Some(served) => tell(served),
+        None => Map::new(),
     };
-    rescue::page(&tell(served))
+    let loads = routes.all().map(|served| served.load());
+    let (sessions, calls) = loads.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+    page.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+    page.insert(
+        "uptime_seconds".into(),
+        app.started.elapsed().as_secs().into(),
+    );
+    page.insert("sessions".into(), sessions.into());
+    page.insert("calls_in_flight".into(), calls.into());
+    if !routes.named.is_empty() || routes.default.is_none() {
+        let servers = routes.named.iter().map(|(name, named)| {
+            let told = match named {
+                Named::Served(served) => tell(served).into(),
+                Named::Broken(broken) => json!({
+                    "name": name,
+                    "command": broken.command,
+                    "ready": false,
+                    "reason": broken.reason,
+                }),
+            };
+            (name.clone(), told)
+        });
+        page.insert("servers".into(), Value::Object(servers.collect()));
+    }
+    rescue::page(&page.into())
 }
 
-fn tell(served: &Served) -> Value {
+fn tell(served: &Served) -> Map<String, Value> {
     let about = &served.about;
     let (sessions, calls) = served.load();
     let children: Vec<Value> = served
@@ -110,18 +215,22 @@ fn tell(served: &Served) -> Value {
             })
         })
         .collect();
-    json!({
-        "name": about.name,
-        "command": about.command,
-        "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": about.started.elapsed().as_secs(),
-        "child_mode": about.sharing,
-        "ready": served.pool.unready().is_none(),
-        "reason": served.pool.unready(),
-        "sessions": sessions,
-        "calls_in_flight": calls,
-        "children": children,
-    })
+    let reason = served.pool.unready();
+    let members = [
+        ("name", json!(about.name)),
+        ("command", json!(about.command)),
+        ("uptime_seconds", json!(about.started.elapsed().as_secs())),
+        ("child_mode", json!(about.sharing)),
+        ("ready", json!(reason.is_none())),
+        ("reason", json!(reason)),
+        ("sessions", json!(sessions)),
+        ("calls_in_flight", json!(calls)),
+        ("children", json!(children)),
+    ];
+    members
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect()
 }
 
 fn state(state: &State) -> String {

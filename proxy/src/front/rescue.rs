@@ -51,6 +51,15 @@ pub enum Fault {
     /// There is nothing at this path.
     #[error("there is nothing here; GET / says where the MCP endpoint is")]
     NoSuchPath,
+    /// There is no server of this name.
+    #[error("there is no server of this name; GET / says which there are")]
+    NoSuchServer,
+    /// There are servers with names only.
+    #[error("no server is here; those there are: {others}")]
+    NoDefault {
+        /// Where they are.
+        others: String,
+    },
     /// A request outside a session.
     #[error("the Mcp-Session-Id header is missing; send initialize first")]
     SessionMissing,
@@ -181,6 +190,8 @@ impl Fault {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoSuchPath
+            | Self::NoSuchServer
+            | Self::NoDefault { .. }
             | Self::SessionUnknown
             | Self::ConnectionUnknown
             | Self::NoConnections

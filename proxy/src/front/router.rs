@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use tokio::time::Instant;
 
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
@@ -32,6 +33,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct App {
     /// The servers, by where they are reached.
     pub switchboard: Arc<Switchboard>,
+    /// When the proxy started.
+    pub started: Instant,
     /// The longest request body, in bytes.
     pub max_body: usize,
 }
@@ -78,6 +81,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready))
         .route("/status", get(pages::status))
+        .route("/servers/{name}/health/ready", get(pages::one_ready))
         .fallback(nothing_here)
         .method_not_allowed_fallback(only_get)
         .with_state(app);
@@ -108,8 +112,9 @@ where
         let Some((name, endpoint)) = locate(head.uri.path(), &self.0.mcp_path) else {
             return Box::pin(self.0.pages.call(Request::from_parts(head, body)));
         };
-        let Some(served) = self.0.switchboard.now().find(name).cloned() else {
-            return Box::pin(ready(Ok(Fault::NoSuchPath.into_response(None))));
+        let served = match self.0.switchboard.now().find(name, &head) {
+            Ok(served) => served,
+            Err(fault) => return Box::pin(ready(Ok(fault.into_response(None)))),
         };
         match endpoint {
             // Its answer is a stream and its request has no body.

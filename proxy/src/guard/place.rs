@@ -24,13 +24,23 @@ impl Places {
 
     /// Whether the `Host` header is left unread: platforms probe an instance by its bare address.
     pub(super) fn is_probe(&self, path: &str) -> bool {
-        PROBES.contains(&path) || self.added.iter().any(|added| added == path)
+        PROBES.contains(&path)
+            || is_probe_of_one(path)
+            || self.added.iter().any(|added| added == path)
     }
 
     /// Whether no token is asked for: probes, and the page that says what this is.
     pub(super) fn is_public(&self, path: &str) -> bool {
         path == "/" || self.is_probe(path)
     }
+}
+
+/// Whether the path asks whether one named server is ready.
+fn is_probe_of_one(path: &str) -> bool {
+    let name = path
+        .strip_prefix("/servers/")
+        .and_then(|rest| rest.strip_suffix("/health/ready"));
+    name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
 #[cfg(test)]
@@ -50,6 +60,12 @@ mod tests {
             ("/healthz", true, true),
             ("/healthz/", false, false),
             ("/healthz/../mcp", false, false),
+            ("/servers/a/health/ready", true, true),
+            ("/servers/a/b/health/ready", false, false),
+            ("/servers//health/ready", false, false),
+            ("/servers/health/ready", false, false),
+            ("/servers/a/mcp", false, false),
+            ("/servers/a/health/ready/", false, false),
             ("/", false, true),
             ("/health", true, true),
             ("/health/live", true, true),

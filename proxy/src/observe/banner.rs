@@ -7,15 +7,26 @@ use crate::config::{Listen, TokenPolicy};
 pub struct BannerFacts<'a> {
     /// Where we listen, with the port that was really bound.
     pub listen: &'a Listen,
-    /// The server's short name, which becomes its name in the client.
-    pub name: &'a str,
-    /// The server's command.
-    pub display: &'a str,
+    /// The servers, the one without a name first.
+    pub servers: Vec<Behind<'a>>,
     /// Which token clients present. A generated one is printed, once, here and nowhere else.
     pub tokens: &'a TokenPolicy,
 }
 
-/// The URL a client on this machine uses.
+/// One server behind the proxy.
+#[derive(Debug)]
+pub struct Behind<'a> {
+    /// Its short name, which becomes its name in the client.
+    pub name: &'a str,
+    /// The path of its MCP endpoint.
+    pub path: String,
+    /// Its command.
+    pub display: &'a str,
+    /// Why it cannot be started, if it cannot.
+    pub broken: Option<&'a str>,
+}
+
+/// The URL of the proxy for a client on this machine, without a path.
 ///
 /// An unspecified address is shown as loopback: `0.0.0.0` is an address to listen on, not one to
 /// connect to, and `::` takes IPv4 too.
@@ -26,17 +37,31 @@ pub fn url(listen: &Listen) -> String {
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    format!("http://{host}:{}{}", listen.port, listen.mcp_path)
+    format!("http://{host}:{}", listen.port)
 }
 
 /// The block, ending with a line end.
 #[must_use]
 pub fn banner(facts: &BannerFacts<'_>) -> String {
     let url = url(facts.listen);
-    let mut text = format!(
-        "\n  mcp-proxy listens on {url}\n  and runs {}\n",
-        facts.display
-    );
+    let mut text = match facts.servers.as_slice() {
+        [only] if only.path == facts.listen.mcp_path => format!(
+            "\n  mcp-proxy listens on {url}{}\n  and runs {}\n",
+            only.path, only.display
+        ),
+        servers => {
+            let mut text = format!("\n  mcp-proxy listens on {url}/ and runs\n");
+            for server in servers {
+                let why = server.broken.map(|why| format!("not yet, because {why}: "));
+                let why = why.unwrap_or_default();
+                text.push_str(&format!("  {}  {why}{}\n", server.path, server.display));
+            }
+            if servers.is_empty() {
+                text.push_str("  nothing yet\n");
+            }
+            text
+        }
+    };
     if matches!(facts.listen.host.as_str(), "::" | "0.0.0.0") {
         text.push_str(
             "  Other machines use this machine's name or address instead of 127.0.0.1.\n",
@@ -66,18 +91,41 @@ pub fn banner(facts: &BannerFacts<'_>) -> String {
 
 fn snippet(facts: &BannerFacts<'_>, url: &str) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let mut members = vec![
-        "\"type\": \"http\"".to_owned(),
-        format!("\"url\": {}", quoted(url)),
-    ];
-    if let TokenPolicy::Generated(secret) = facts.tokens {
-        let header = quoted(&format!("Bearer {}", secret.expose()));
-        members.push(format!("\"headers\": {{ \"Authorization\": {header} }}"));
+    let mut servers = Vec::new();
+    for (index, server) in facts.servers.iter().enumerate() {
+        if server.broken.is_some() {
+            continue;
+        }
+        let mut members = vec![
+            "\"type\": \"http\"".to_owned(),
+            format!("\"url\": {}", quoted(&format!("{url}{}", server.path))),
+        ];
+        if let TokenPolicy::Generated(secret) = facts.tokens {
+            let header = quoted(&format!("Bearer {}", secret.expose()));
+            members.push(format!("\"headers\": {{ \"Authorization\": {header} }}"));
+        }
+        // A person chose the other names, and not this one.
+        let taken = facts.servers.iter().skip(index + 1);
+        let name = if taken
+            .map(|other| other.name)
+            .any(|name| name == server.name)
+        {
+            format!("{}-default", server.name)
+        } else {
+            server.name.to_owned()
+        };
+        let members = members.join(",\n      ");
+        servers.push(format!(
+            "    {}: {{\n      {members}\n    }}",
+            quoted(&name)
+        ));
+    }
+    if servers.is_empty() {
+        return "{\n  \"mcpServers\": {}\n}".to_owned();
     }
     format!(
-        "{{\n  \"mcpServers\": {{\n    {}: {{\n      {}\n    }}\n  }}\n}}",
-        quoted(facts.name),
-        members.join(",\n      "),
+        "{{\n  \"mcpServers\": {{\n{}\n  }}\n}}",
+        servers.join(",\n")
     )
 }
 
@@ -94,8 +142,12 @@ mod tests {
         };
         let text = banner(&BannerFacts {
             listen: &listen,
-            name: "server-everything",
-            display: "npx -y @modelcontextprotocol/server-everything",
+            servers: vec![Behind {
+                name: "server-everything",
+                path: "/mcp".into(),
+                display: "npx -y @modelcontextprotocol/server-everything",
+                broken: None,
+            }],
             tokens,
         });
         assert_eq!(text, expected, "the banner now reads:\n{text}");
@@ -114,6 +166,36 @@ mod tests {
         let server = &snippet["mcpServers"]["server-everything"];
         assert_eq!(server["url"], "http://127.0.0.1:8080/mcp");
         assert_eq!(server["type"], "http");
+    }
+
+    #[test]
+    fn with_several_servers() {
+        let listen = Listen {
+            host: "127.0.0.1".into(),
+            port: 8080,
+            mcp_path: "/mcp".into(),
+        };
+        let behind = |name, path: &str, broken| Behind {
+            name,
+            path: path.into(),
+            display: "uvx mcp-server-time",
+            broken,
+        };
+        let text = banner(&BannerFacts {
+            listen: &listen,
+            servers: vec![
+                behind("time", "/mcp", None),
+                behind("time", "/servers/time/mcp", None),
+                behind("off", "/servers/off/mcp", Some("it was not found")),
+            ],
+            tokens: &TokenPolicy::Open,
+        });
+        let expected = include_str!("testdata/banner_several.txt");
+        assert_eq!(text, expected, "the banner now reads:\n{text}");
+        let snippet: serde_json::Value =
+            serde_json::from_str(&text[text.find('{').unwrap()..]).unwrap();
+        let servers = snippet["mcpServers"].as_object().unwrap();
+        assert_eq!(servers.len(), 2, "{snippet}");
     }
 
     #[test]
@@ -142,10 +224,10 @@ mod tests {
     #[test]
     fn urls_are_ones_that_connect() {
         for (host, expected) in [
-            ("127.0.0.1", "http://127.0.0.1:8080/mcp"),
-            ("::1", "http://[::1]:8080/mcp"),
-            ("::", "http://127.0.0.1:8080/mcp"),
-            ("box.example", "http://box.example:8080/mcp"),
+            ("127.0.0.1", "http://127.0.0.1:8080"),
+            ("::1", "http://[::1]:8080"),
+            ("::", "http://127.0.0.1:8080"),
+            ("box.example", "http://box.example:8080"),
         ] {
             assert_eq!(
                 url(&Listen {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use mcp_wire::Era;
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Pool;
@@ -52,46 +51,6 @@ impl Running {
 }
 
 impl Pool {
-    /// A place for one more child. While one is stopping, its place is waited for; one that nobody
-    /// needs gives its place up.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let full = Refusal::Full {
-            cap: self.settings.max_children,
-        };
-        if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
-            return Ok(place);
-        }
-        if !self.is_one_stopping() && !self.stop_idlest() {
-            return Err(full);
-        }
-        let place = Arc::clone(&self.room).acquire_owned();
-        match tokio::time::timeout(self.settings.start, place).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(full),
-        }
-    }
-
-    fn is_one_stopping(&self) -> bool {
-        self.children
-            .lock()
-            .values()
-            .any(|running| running.child.status().state == State::Stopping)
-    }
-
-    /// Stops the child that nobody has needed for longest; false if all are needed.
-    fn stop_idlest(&self) -> bool {
-        let children = self.children.lock();
-        let idlest = children
-            .values()
-            .filter_map(|running| Some((running.conversation.upgrade()?.idle_since()?, running)))
-            .min_by_key(|(since, _)| *since);
-        let Some((_, running)) = idlest else {
-            return false;
-        };
-        running.stop();
-        true
-    }
-
     /// Starts a process for a conversation and sees to it that its place is given back when it
     /// ends. That a `probe` fails is nobody's misfortune.
     pub(super) async fn start<C: Conversation>(
@@ -99,7 +58,10 @@ impl Pool {
         conversation: &Arc<C>,
         probe: bool,
     ) -> Result<(), Refusal> {
-        let place = self.place().await?;
+        let place = self.settings.room.place(self.settings.start).await?;
+        // There are as many as places in the room, unless the pool stops and waits for all of them.
+        let own = Arc::clone(&self.own).try_acquire_owned();
+        let own = own.map_err(|_| Refusal::Draining)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let settings = &self.settings;
         let child = Child::start(&settings.command, &settings.link, conversation.inbound())
@@ -117,6 +79,7 @@ impl Pool {
             })?;
         conversation.connect(Box::new(child.clone()));
         let known: Arc<dyn Conversation> = Arc::<C>::clone(conversation);
+        let place = place.taken_by(child.clone(), Arc::downgrade(&known));
         self.children.lock().insert(
             number,
             Running {
@@ -125,6 +88,10 @@ impl Pool {
                 probe,
             },
         );
+        if self.draining.load(Ordering::Relaxed) {
+            // Whoever stops the pool may have looked at the children before this one was there.
+            child.stop();
+        }
         tracing::debug!(child = number, pid = child.status().pid, "started");
         let (failure, eras) = (Arc::clone(&self.failure), Arc::clone(&self.eras));
         tokio::spawn(async move {
@@ -147,7 +114,7 @@ impl Pool {
                     sentence,
                 });
             }
-            drop(place);
+            drop((place, own));
         });
         Ok(())
     }

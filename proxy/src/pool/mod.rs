@@ -7,13 +7,15 @@
 //! over a [`Child`](crate::link::child::Child) process.
 //!
 //! Files: `children.rs` has the processes, `slots.rs` the common ones by whom they serve,
-//! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks.
+//! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks,
+//! `room.rs` how many children there may be in all pools.
 
 mod children;
 mod conversation;
 mod legacy;
 mod modern;
 mod remembered;
+mod room;
 mod slots;
 
 use std::future::Future;
@@ -26,6 +28,8 @@ use std::time::Duration;
 use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+
+pub use self::room::Room;
 
 use self::children::{Children, Failure};
 use self::remembered::Remembered;
@@ -56,8 +60,8 @@ pub struct Settings {
     pub link: LinkSettings,
     /// Whom a child serves.
     pub sharing: Sharing,
-    /// Children alive at once.
-    pub max_children: usize,
+    /// Where its children have their places, beside those of other pools.
+    pub room: Arc<Room>,
     /// Requests that may wait for a child to start.
     pub max_starting: usize,
     /// From spawning a child until it answered `initialize`.
@@ -77,7 +81,8 @@ pub struct Pool {
     settings: Settings,
     children: Children,
     next: AtomicU64,
-    room: Arc<Semaphore>,
+    /// One permit for each child there may be, so that having all of them is having no child.
+    own: Arc<Semaphore>,
     waiting: Semaphore,
     /// Children of the session eras that serve several clients.
     common: Slots<Legacy>,
@@ -113,7 +118,7 @@ impl Pool {
         let _random = getrandom::fill(&mut key);
         let eras = Remembered::of(&settings.command, settings.eras, settings.cache.as_deref());
         Arc::new(Self {
-            room: Arc::new(Semaphore::new(settings.max_children)),
+            own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
             settings,
             children: Mutex::default(),
@@ -166,9 +171,9 @@ impl Pool {
         for running in self.children.lock().values() {
             running.stop();
         }
-        let all = u32::try_from(self.settings.max_children).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.settings.room.cap()).unwrap_or(u32::MAX);
         // An error would mean a closed semaphore, and nobody closes it.
-        let _all = self.room.acquire_many(all).await;
+        let _all = self.own.acquire_many(all).await;
     }
 }
 

@@ -166,14 +166,6 @@ fn what_is_not_there_is_refused_in_one_sentence() {
             "--streamableHttp: it belongs",
         ),
         (
-            "--named-server fetch 'uvx mcp-server-fetch'",
-            "--named-server: several servers",
-        ),
-        (
-            "--named-server-config ./servers.json --port=8080",
-            "run one proxy for each",
-        ),
-        (
             "--expose-header Mcp-Session-Id -- node",
             "--expose-header: Access-Control-*",
         ),

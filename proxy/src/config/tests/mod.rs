@@ -11,6 +11,7 @@ use super::{Config, Machine, Stop};
 
 mod family;
 mod faults;
+mod named;
 mod print;
 mod server;
 mod settings;
@@ -38,6 +39,12 @@ impl Machine for Toy {
         match path.to_str().unwrap() {
             "/run/token" => Ok("token-from-a-file\n".into()),
             "/run/empty" => Ok("\n".into()),
+            "/etc/good.json" => Ok(include_str!("testdata/good.json").into()),
+            "/etc/bad.json" => Ok(include_str!("testdata/bad.json").into()),
+            "/etc/broken.json" => Ok("{\"mcpServers\": {".into()),
+            "/etc/other.json" => Ok("{\"servers\": {}}".into()),
+            "/etc/list.json" => Ok("{\"mcpServers\": []}".into()),
+            "/etc/empty.json" => Ok("{\"mcpServers\": {}}".into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -76,7 +83,7 @@ fn faults(line: &str, vars: &[(&str, &str)]) -> Vec<String> {
 
 /// The program and its arguments as one line.
 fn command(config: &Config) -> String {
-    let launch = &config.server.launch;
+    let launch = &config.server.as_ref().unwrap().launch;
     let words = std::iter::once(&launch.program).chain(&launch.args);
     words.map(String::as_str).collect::<Vec<_>>().join(" ")
 }

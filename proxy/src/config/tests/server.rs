@@ -25,6 +25,8 @@ fn the_line_people_already_type_works_word_for_word() {
     assert!(
         config
             .server
+            .as_ref()
+            .unwrap()
             .launch
             .env
             .contains(&("API_KEY".into(), "k".into()))
@@ -96,14 +98,21 @@ fn servers_come_from_the_line_the_command_or_the_package() {
     ] {
         let config = good(line, vars);
         assert_eq!(command(&config), expected, "{line} {vars:?}");
-        assert_eq!(config.server.launch.kind, kind, "{line} {vars:?}");
+        assert_eq!(
+            config.server.as_ref().unwrap().launch.kind,
+            kind,
+            "{line} {vars:?}"
+        );
     }
     let words = good(
         "",
         &[("MCP_COMMAND", "node"), ("MCP_ARGS", r#"'a b' "c" d\ e"#)],
     );
-    assert_eq!(words.server.launch.args, ["a b", "c", "d e"]);
-    assert_eq!(words.server.display, "node 'a b' c 'd e'");
+    assert_eq!(
+        words.server.as_ref().unwrap().launch.args,
+        ["a b", "c", "d e"]
+    );
+    assert_eq!(words.server.as_ref().unwrap().display, "node 'a b' c 'd e'");
 }
 
 #[test]
@@ -118,6 +127,8 @@ fn the_environment_of_the_child_is_rule_twelve() {
     let config = good("-e KEY typed --env=OTHER=a=b", &vars);
     let env: Vec<_> = config
         .server
+        .as_ref()
+        .unwrap()
         .launch
         .env
         .iter()
@@ -187,10 +198,16 @@ fn on_this_machine_a_program_is_found_and_a_token_is_random() {
         let line = ["mcp-proxy", "--host", "::", "--", "sh", "-c", "exit"];
         let config = Config::read(line.map(Into::into).to_vec(), &env).unwrap();
         assert!(
-            config.server.launch.program.ends_with("bin/sh"),
+            config
+                .server
+                .as_ref()
+                .unwrap()
+                .launch
+                .program
+                .ends_with("bin/sh"),
             "{config:?}"
         );
-        assert_eq!(config.server.launch.args, ["-c", "exit"]);
+        assert_eq!(config.server.as_ref().unwrap().launch.args, ["-c", "exit"]);
         config.door.tokens.secret().unwrap().expose().to_owned()
     };
     let (one, other) = (token(), token());

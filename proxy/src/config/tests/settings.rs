@@ -17,16 +17,22 @@ fn nothing_but_a_command_means_the_defaults() {
         }
     );
     assert_eq!(command(&config), "/bin/npx -y @scope/server --port 1");
-    assert_eq!(config.server.display, "npx -y @scope/server --port 1");
-    assert_eq!(config.server.name, "server");
-    assert_eq!(config.server.launch.cwd, None);
-    assert_eq!(config.server.launch.env, [("PATH".into(), "/bin".into())]);
+    assert_eq!(
+        config.server.as_ref().unwrap().display,
+        "npx -y @scope/server --port 1"
+    );
+    assert_eq!(config.server.as_ref().unwrap().name, "server");
+    assert_eq!(config.server.as_ref().unwrap().launch.cwd, None);
+    assert_eq!(
+        config.server.as_ref().unwrap().launch.env,
+        [("PATH".into(), "/bin".into())]
+    );
     assert_eq!(config.child_mode, ChildMode::Session);
     assert!(!config.stateless && !config.eager);
     assert_eq!(config.machine, None);
     assert!(matches!(config.door.tokens, TokenPolicy::Open));
     assert!(config.door.allow_hosts.is_empty() && config.door.allow_origins.is_empty());
-    assert!(config.door.health_paths.is_empty() && !config.server.clean_env);
+    assert!(config.door.health_paths.is_empty() && !config.server.as_ref().unwrap().clean_env);
     assert_eq!(
         config.limits,
         Limits {

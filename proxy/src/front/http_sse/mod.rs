@@ -23,6 +23,8 @@ mod open;
 mod post;
 mod stream;
 
+pub(super) use self::post::session_id;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -56,7 +56,7 @@ impl HttpSse {
 }
 
 /// The parameter of the address we gave out. Ids have no letter that a client would escape.
-fn session_id(uri: &Uri) -> Option<&str> {
+pub(in super::super) fn session_id(uri: &Uri) -> Option<&str> {
     uri.query()?
         .split('&')
         .find_map(|parameter| parameter.strip_prefix("session_id="))

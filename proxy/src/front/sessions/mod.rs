@@ -104,6 +104,12 @@ impl Sessions {
         }
     }
 
+    /// Whether a session of this id is alive, those of other fronts in the same table included.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.table.has(id)
+    }
+
     /// Ends the sessions nobody uses; called about once a second.
     pub fn sweep(&self, now: Instant) {
         self.table.sweep(now);
