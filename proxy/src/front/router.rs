@@ -112,7 +112,7 @@ where
         let Some((name, endpoint)) = locate(head.uri.path(), &self.0.mcp_path) else {
             return Box::pin(self.0.pages.call(Request::from_parts(head, body)));
         };
-        let served = match self.0.switchboard.now().find(name, &head) {
+        let served = match self.0.switchboard.find(name, &head) {
             Ok(served) => served,
             Err(fault) => return Box::pin(ready(Ok(fault.into_response(None)))),
         };

@@ -126,7 +126,8 @@ impl Routes {
     }
 }
 
-/// The routes of this moment. Reading costs one lock that nobody holds and one count.
+/// The routes of this moment. Finding a server costs one lock that nobody holds for longer, and one
+/// count.
 #[derive(Debug, Default)]
 pub struct Switchboard(RwLock<Arc<Routes>>);
 
@@ -141,6 +142,15 @@ impl Switchboard {
     #[must_use]
     pub fn now(&self) -> Arc<Routes> {
         Arc::clone(&self.0.read())
+    }
+
+    /// The server of this name at this moment; see [`Routes::find`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Routes::find`].
+    pub fn find(&self, name: Option<&str>, head: &Parts) -> Result<Arc<Served>, Fault> {
+        self.0.read().find(name, head)
     }
 
     /// Changes the routes. Requests under way keep the server they found.

@@ -52,9 +52,10 @@ pub fn banner(facts: &BannerFacts<'_>) -> String {
         servers => {
             let mut text = format!("\n  mcp-proxy listens on {url}/ and runs\n");
             for server in servers {
-                let why = server.broken.map(|why| format!("not yet, because {why}: "));
-                let why = why.unwrap_or_default();
-                text.push_str(&format!("  {}  {why}{}\n", server.path, server.display));
+                text.push_str(&format!("  {}  {}\n", server.path, server.display));
+                if let Some(why) = server.broken {
+                    text.push_str(&format!("    cannot be started: {why}\n"));
+                }
             }
             if servers.is_empty() {
                 text.push_str("  nothing yet\n");

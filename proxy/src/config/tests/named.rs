@@ -28,7 +28,8 @@ fn servers(config: &Config) -> Vec<String> {
     let servers = config.named.servers.iter();
     let shown = servers.map(|named| match &named.server {
         Ok(server) => {
-            let words = [&[server.launch.program.clone()], &server.launch.args[..]].concat();
+            let program = std::slice::from_ref(&server.launch.program);
+            let words = [program, &server.launch.args[..]].concat();
             format!("{}: {}", named.name, words.join(" "))
         }
         Err(reason) => format!("{} is broken: {reason}", named.name),

@@ -29,6 +29,8 @@ pub(super) struct Client {
     headers: Vec<(String, String)>,
     /// How much the kernel takes in for us before we read, in bytes; its own choice otherwise.
     receive_buffer: Option<u32>,
+    /// What stands before `/mcp` and `/sse`: `/servers/NAME` for a named server.
+    pub(super) below: String,
 }
 
 impl Client {
@@ -38,6 +40,7 @@ impl Client {
             address,
             headers: Vec::new(),
             receive_buffer: None,
+            below: String::new(),
         }
         .with("Host", &address.to_string())
         .with("Content-Type", "application/json")
@@ -67,9 +70,21 @@ impl Client {
         other
     }
 
-    /// Sends one message to `/mcp`.
+    /// The same at the server of this name.
+    pub(super) fn of(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.below = format!("/servers/{name}");
+        other
+    }
+
+    /// The path of the MCP endpoint.
+    pub(super) fn mcp(&self) -> String {
+        format!("{}/mcp", self.below)
+    }
+
+    /// Sends one message to the MCP endpoint.
     pub(super) async fn post(&self, body: impl ToString) -> Reply {
-        self.send("POST", "/mcp", body.to_string()).await
+        self.send("POST", &self.mcp(), body.to_string()).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Reply {

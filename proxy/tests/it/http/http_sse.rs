@@ -30,12 +30,14 @@ impl Connection {
     /// Opens the stream and reads its first event.
     pub(super) async fn connect(client: &Client) -> Self {
         let listening = client.with("Accept", "text/event-stream");
-        let mut stream = listening.get("/sse").await.stream();
+        let path = format!("{}/sse", client.below);
+        let mut stream = listening.get(&path).await.stream();
         let first = stream.event().await.expect("an endpoint event");
         assert_eq!(first.event.as_deref(), Some("endpoint"));
         assert_eq!(first.id, None);
         let endpoint = String::from_utf8(first.data.to_vec()).unwrap();
-        let id = endpoint.strip_prefix("/messages?session_id=").unwrap();
+        let messages = format!("{}/messages?session_id=", client.below);
+        let id = endpoint.strip_prefix(&messages).unwrap();
         assert_eq!(id.len(), 32, "128 bits nobody can guess: {endpoint}");
         Self {
             client: client.without("Accept"),

@@ -106,12 +106,13 @@ impl Session {
 
     /// Opens the standing stream.
     pub(super) async fn listen(&self) -> Stream {
-        self.client.get("/mcp").await.stream()
+        self.client.get(&self.client.mcp()).await.stream()
     }
 
     /// Comes back to a stream after an event.
     pub(super) async fn resume(&self, last: &str) -> Reply {
-        self.client.with("Last-Event-ID", last).get("/mcp").await
+        let client = self.client.with("Last-Event-ID", last);
+        client.get(&client.mcp()).await
     }
 
     /// Lines the child has read, this question included.
