@@ -12,6 +12,7 @@ use super::super::{
     http_sse::Connection,
     proxy::{Proxy, toy_path},
     session::{LATEST, Session, initialize},
+    stateless::{headers, whole},
 };
 use super::{File, document, serving, toy};
 use crate::toy::{eventually, runs, within};
@@ -237,6 +238,39 @@ async fn a_server_that_is_taken_out_ends_its_calls_first() {
         .refused(404)
         .await;
     assert_eq!(new.call("count", json!({})).await, "1");
+}
+
+#[tokio::test]
+async fn subscriptions_stay_with_the_server_that_stays() {
+    let new = toy(&["--era", "modern"]);
+    let file = File::new(&json!({ "kept": &new, "gone": &new }));
+    let proxy = serving(&file, &["--drain-timeout", "1h"]).await;
+    let client = proxy.client();
+    let send = async |name: &str, method: &str, params: Value| {
+        let message = whole(json!(name), method, params);
+        headers(&client.of(name), &message).post(message).await
+    };
+    let filter = json!({ "notifications": { "promptsListChanged": true } });
+    let mut kept = send("kept", "subscriptions/listen", filter.clone())
+        .await
+        .stream();
+    let mut gone = send("gone", "subscriptions/listen", filter).await.stream();
+    for stream in [&mut kept, &mut gone] {
+        let first = stream.message().await;
+        assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
+    }
+    file.write(&json!({ "kept": new }));
+    proxy.signal(Signal::HUP);
+    // It is no call, so nobody waits for its end.
+    let rest = within("the end of the subscription", gone.rest()).await;
+    assert!(
+        rest.iter().all(|message| message["method"].is_null()),
+        "{rest:?}"
+    );
+    let notify = json!({ "name": "notify", "arguments": {} });
+    send("kept", "tools/call", notify).await.answer().await;
+    let heard = kept.message().await;
+    assert_eq!(heard["method"], "notifications/prompts/list_changed");
 }
 
 #[tokio::test]

@@ -3,16 +3,24 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::{
-    client::{call, call_with_token, request, steps, text},
+    client::{Client, call, call_with_token, request, steps, text},
     http_sse::Connection,
     proxy::{Proxy, run, toy_path},
     session::{LATEST, Session, initialize},
+    stateless::{headers, whole},
 };
 use super::{File, serving, toy};
 use crate::toy::{runs, within};
+
+/// Calls a tool as a client of 2026-07-28 does, and gives the answer.
+async fn modern(client: &Client, tool: &str, arguments: Value) -> Value {
+    let params = json!({ "name": tool, "arguments": arguments });
+    let message = whole(json!("m"), "tools/call", params);
+    headers(client, &message).post(message).await.answer().await
+}
 
 /// Two typed servers, `a` and `b`, beside a default one.
 async fn three(flags: &[&str]) -> Proxy {
@@ -334,6 +342,53 @@ async fn the_door_is_before_every_server_but_not_before_its_probe() {
     assert_eq!(probe.get("/servers/a/health/ready").await.status, 200);
     let client = client.with("Authorization", "Bearer correct-horse-battery");
     Session::open(&client.of("a"), LATEST).await;
+}
+
+#[tokio::test]
+async fn clients_of_every_era_have_servers_of_theirs() {
+    let file = File::new(&json!({
+        "old": toy(&["in-old"]),
+        "new": toy(&["--era", "modern", "in-new"]),
+        "both": toy(&["--era", "dual", "in-both"]),
+    }));
+    let proxy = serving(&file, &[]).await;
+    let client = proxy.client();
+    for name in ["new", "both"] {
+        let answer = modern(&client.of(name), "args", json!({})).await;
+        assert!(text(&answer).contains(&format!("in-{name}")), "{answer}");
+    }
+    for name in ["old", "both"] {
+        let session = Session::open(&client.of(name), LATEST).await;
+        assert!(
+            session
+                .call("args", json!({}))
+                .await
+                .contains(&format!("in-{name}"))
+        );
+    }
+    let answer = modern(&client.of("old"), "args", json!({})).await;
+    assert!(answer["error"].is_object(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_child_nobody_needs_makes_room_for_another_server() {
+    let file = File::new(&json!({ "old": toy(&[]), "new": toy(&["--era", "modern"]) }));
+    let proxy = serving(&file, &["--max-children", "1"]).await;
+    let client = proxy.client();
+    let pid = modern(&client.of("new"), "pid", json!({})).await;
+    let pid: u32 = text(&pid).parse().unwrap();
+    let session = Session::open(&client.of("old"), LATEST).await;
+    assert!(!runs(pid));
+    // A session's is needed as long as the session is.
+    let answer = modern(&client.of("new"), "pid", json!({})).await;
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--max-children"),
+        "{answer}"
+    );
+    assert_eq!(session.call("count", json!({})).await, "1");
 }
 
 #[tokio::test]

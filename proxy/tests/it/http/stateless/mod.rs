@@ -32,7 +32,7 @@ fn meta() -> Value {
 }
 
 /// A whole request.
-fn whole(id: Value, method: &str, mut params: Value) -> Value {
+pub(super) fn whole(id: Value, method: &str, mut params: Value) -> Value {
     let mut all = meta();
     if let Some(own) = params.get("_meta").and_then(Value::as_object) {
         for (key, value) in own {
@@ -44,7 +44,7 @@ fn whole(id: Value, method: &str, mut params: Value) -> Value {
 }
 
 /// The headers that repeat what a request says.
-fn headers(client: &Client, message: &Value) -> Client {
+pub(super) fn headers(client: &Client, message: &Value) -> Client {
     let method = message["method"].as_str().unwrap();
     let client = client
         .with("MCP-Protocol-Version", VERSION)
