@@ -7,7 +7,7 @@
 //! is what would collide where many callers meet on one channel: ids, progress tokens,
 //! subscription ids, and, where more than one server or client could be meant, `requestState`.
 //!
-//! [`Machine`](machine::Machine) is the conversation without a runtime; [`Modern`] puts it behind
+//! [`Machine`] is the conversation without a runtime; [`Modern`] puts it behind
 //! a mutex and next to the link, as the back of the session eras does, and for the same reason:
 //! nothing stands between a line and the outlet it belongs to.
 
