@@ -53,7 +53,7 @@ impl Watch {
             return None;
         }
         self.next = now + LOOK;
-        if !self.looks.settled(stamp(&self.file.path)) {
+        if is_read_once(&self.file.path) || !self.looks.settled(stamp(&self.file.path)) {
             return None;
         }
         self.read(false, env, machine)
@@ -61,6 +61,11 @@ impl Watch {
 
     /// Reads the file because somebody asked for it. `None` where it has faults, which are logged.
     pub fn asked(&mut self, env: &dyn Strings, machine: &dyn Machine) -> Option<Vec<NamedServer>> {
+        if is_read_once(&self.file.path) {
+            let file = self.file.path.display();
+            tracing::error!(%file, "it is a pipe, which cannot be read again");
+            return None;
+        }
         self.looks.read(stamp(&self.file.path));
         self.read(true, env, machine)
     }
@@ -90,6 +95,12 @@ impl Watch {
             }
         }
     }
+}
+
+/// Whether there is something else than a file: a pipe (a shell's `<(command)`) gave all it had when
+/// the proxy started, and whoever opens it again waits for ever.
+fn is_read_once(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
 fn stamp(path: &Path) -> Stamp {
@@ -169,5 +180,8 @@ mod tests {
             stamp(&folder.join("src/lib.rs"))
         );
         assert_eq!(stamp(&folder.join("absent")), None);
+        // Absent is not "something else": it may come back.
+        assert!(!is_read_once(&folder.join("absent")) && !is_read_once(&folder.join("Cargo.toml")));
+        assert!(is_read_once(Path::new("/dev/null")));
     }
 }

@@ -220,8 +220,8 @@ pub enum Refusal {
         /// The configured bound.
         cap: usize,
     },
-    /// The proxy is shutting down.
-    #[error("the proxy is shutting down")]
+    /// The proxy is shutting down, or this server is taken out of it.
+    #[error("this server is shutting down")]
     Draining,
     /// The server converses in the other era, and nobody translates.
     #[error("this MCP server speaks {}; the client has to as well", spoken(*.speaks))]

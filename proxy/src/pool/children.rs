@@ -114,7 +114,8 @@ impl Pool {
                     sentence,
                 });
             }
-            drop((place, own));
+            // In this order: whoever gets the place in the room must find one of ours, too.
+            drop((own, place));
         });
         Ok(())
     }

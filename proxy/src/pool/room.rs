@@ -74,7 +74,7 @@ impl Room {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(self.given(permit));
         }
-        if !self.is_one_stopping() && !self.stop_idlest() {
+        if !self.is_one_leaving() && !self.stop_idlest() {
             return Err(full);
         }
         let permit = Arc::clone(&self.places).acquire_owned();
@@ -84,10 +84,11 @@ impl Room {
         }
     }
 
-    fn is_one_stopping(&self) -> bool {
+    /// Whether a place is about to be free: its child stops, or has ended and was not seen out yet.
+    fn is_one_leaving(&self) -> bool {
         let taken = self.taken.lock();
         let mut states = taken.values().map(|taken| taken.child.status().state);
-        states.any(|state| state == State::Stopping)
+        states.any(|state| state != State::Running)
     }
 
     /// Stops the child that nobody has needed for longest; false if all are needed.

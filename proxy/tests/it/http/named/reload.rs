@@ -298,7 +298,7 @@ async fn a_program_that_was_missing_is_looked_for_again() {
     let file = File::new(&json!({}));
     let program = file.folder.join("late");
     file.write(&json!({ "late": { "command": program } }));
-    let proxy = serving(&file, &[]).await;
+    let proxy = serving(&file, &["--eager"]).await;
     let client = proxy.client();
     client
         .of("late")
@@ -315,7 +315,34 @@ async fn a_program_that_was_missing_is_looked_for_again() {
     proxy.signal(Signal::HUP);
     proxy.says("replaced").await;
     assert_eq!(client.get("/health/ready").await.status, 200);
-    Session::open(&client.of("late"), LATEST).await;
+    let pid = within("the eager child", async {
+        loop {
+            let status = client.status().await;
+            if let Some(pid) = status["servers"]["late"]["children"][0]["pid"].as_u64() {
+                return pid;
+            }
+        }
+    })
+    .await;
+    let session = Session::open(&client.of("late"), LATEST).await;
+    assert_eq!(u64::from(session.pid().await), pid);
+}
+
+#[tokio::test]
+async fn a_pipe_is_read_once_and_nobody_waits_for_it() {
+    let file = File::new(&json!({}));
+    let pipe = file.folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let (path, text) = (pipe.clone(), document(&json!({ "a": toy(&[]) })));
+    let writer = tokio::task::spawn_blocking(move || fs::write(path, text).unwrap());
+    let flag = format!("--named-server-config={}", pipe.display());
+    let proxy = Proxy::typed(&[], &["--port", "0", &flag]).await;
+    within("the reader", writer).await.unwrap();
+    proxy.signal(Signal::HUP);
+    proxy.says("it is a pipe, which cannot be read again").await;
+    let session = Session::open(&proxy.client().of("a"), LATEST).await;
+    assert_eq!(session.call("count", json!({})).await, "1");
 }
 
 #[tokio::test]
