@@ -91,7 +91,14 @@ impl Legacy {
     /// One request of our own, answered or lost.
     async fn ask(&self, message: Message, limit: Duration) -> Result<Outcome, Refusal> {
         let (call, tap) = ours::call(message, Instant::now() + limit);
-        self.machine.lock().start(OURS, call, self)?;
+        {
+            let mut machine = self.machine.lock();
+            match machine.start(OURS, call, self) {
+                // It ended before it could be greeted: how, is a better answer than that.
+                Err(Refusal::Gone) => return Err(failed(machine.last_words())),
+                sent => sent?,
+            };
+        }
         ours::outcome(tap).await
     }
 }

@@ -181,8 +181,8 @@ impl Machine {
         if self.is_gone() {
             return Err(match &self.epitaph {
                 // It did not live to see its first call: that is a start that failed.
-                Some(epitaph) if !self.greeted => Refusal::Start {
-                    sentence: format!("{epitaph} before it answered"),
+                Some(_) if !self.greeted => Refusal::Start {
+                    sentence: self.last_words(),
                     retry_after: RETRY_START,
                 },
                 _ => Refusal::Gone,
@@ -195,6 +195,12 @@ impl Machine {
             return Ok(0);
         }
         self.start(feed, call, link)
+    }
+
+    /// How the server ended, where it did not live to answer.
+    pub(super) fn last_words(&self) -> String {
+        let epitaph = self.epitaph.as_deref().unwrap_or("the server ended");
+        format!("{epitaph} before it answered")
     }
 
     /// Sends a request under an id of our own and remembers whose it is.
