@@ -9,8 +9,9 @@ opens with a request of 2026-07-28 gets that.
     python modern.py --http PORT  over the SDK's own HTTP layer
 
 The second is for telling a check that fails through the proxy from one that this
-server fails: with conformance 0.2.0-alpha.12 and SDK 2.3.0 none of those that
-are required fails there.
+server fails: with conformance 0.2.0-alpha.12 and SDK 2.3.0 only
+`tasks-request-headers` fails there, because that SDK does not compare `Mcp-Name`
+for the methods of an extension.
 
 Standard output belongs to the protocol; nothing here prints.
 """
@@ -33,6 +34,7 @@ from mcp_types.methods import CACHEABLE_METHODS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 import schemas
+import task_tools
 from modern_tools import TOOLS, bus, embedded, image, state, text
 from turn import Turn, Unanswered, person, said
 
@@ -57,7 +59,7 @@ async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> typ
 
 async def call_tool(
     ctx: Context, params: types.CallToolRequestParams
-) -> types.CallToolResult | types.InputRequiredResult:
+) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
     if params.name not in TOOLS:
         raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
     turn = Turn.of(ctx, params, state.level)
@@ -65,6 +67,8 @@ async def call_tool(
         content = await TOOLS[params.name].run(turn, params.arguments or {})
     except Unanswered as unanswered:
         return turn.required(unanswered)
+    except task_tools.Created as created:
+        return task_tools.created(created)
     except MCPError:
         raise
     except Exception as fault:
@@ -238,6 +242,7 @@ def build() -> Server:
         on_set_logging_level=set_level,
         on_subscriptions_listen=ListenHandler(bus),
     )
+    task_tools.register(server)
     server.middleware.append(
         RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=server.name)
     )
@@ -248,7 +253,9 @@ async def over_stdio() -> None:
     server = build()
     changes = NotificationOptions(prompts_changed=True, tools_changed=True)
     async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options(changes))
+        # The legacy era has no extensions.
+        options = server.create_initialization_options(changes, extensions={})
+        await server.run(read, write, options)
 
 
 def over_http(port: int) -> None:
