@@ -9,4 +9,5 @@ mod level;
 pub mod modern;
 mod ours;
 mod parting;
+mod towards;
 pub mod verdict;

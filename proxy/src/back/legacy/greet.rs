@@ -69,14 +69,14 @@ impl Legacy {
     pub fn remember(&self, feed: FeedId, revival: &Revival, limit: Duration) {
         self.machine
             .lock()
-            .remember(feed, revival, Instant::now() + limit, self);
+            .remember(feed, revival, Instant::now() + limit, &self.link);
     }
 
     async fn handshake(&self, initialize: Message, limit: Duration) -> Result<Message, Refusal> {
         match self.ask(initialize, limit).await? {
             Outcome::Result(result) => {
                 let initialized = mcp_wire::notification(method::INITIALIZED, None);
-                self.machine.lock().send(&initialized, self)?;
+                self.machine.lock().send(&initialized, &self.link)?;
                 Ok(result)
             }
             Outcome::Error(error) => Err(failed(format!(
@@ -93,7 +93,7 @@ impl Legacy {
         let (call, tap) = ours::call(message, Instant::now() + limit);
         {
             let mut machine = self.machine.lock();
-            match machine.start(OURS, call, self) {
+            match machine.start(OURS, call, &self.link) {
                 // It ended before it could be greeted: how, is a better answer than that.
                 Err(Refusal::Gone) => return Err(failed(machine.last_words())),
                 sent => sent?,

@@ -22,20 +22,21 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use mcp_wire::{Id, Message};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::machine::Machine;
+use super::towards::Towards;
 use crate::exchange::{AskId, Call, FeedId, Key, Loss, Outlet, Refusal, Server};
-use crate::link::{End, Inbound, Link, SendError};
+use crate::link::{End, Inbound, Link};
 
 /// One running legacy server.
 pub struct Legacy {
     machine: Mutex<Machine>,
-    link: OnceLock<Box<dyn Link>>,
+    link: Towards,
 }
 
 impl Legacy {
@@ -56,7 +57,7 @@ impl Legacy {
     fn with(machine: Machine) -> Arc<Self> {
         Arc::new(Self {
             machine: Mutex::new(machine),
-            link: OnceLock::new(),
+            link: Towards::default(),
         })
     }
 
@@ -71,7 +72,7 @@ impl Legacy {
 
     /// Puts the link in. Only the first one counts.
     pub fn connect(&self, link: Box<dyn Link>) {
-        let _first = self.link.set(link);
+        self.link.connect(link);
     }
 
     /// Takes a seat: where this client's standing events go.
@@ -88,7 +89,7 @@ impl Legacy {
 
     /// Ends the exchanges whose time is over. The pool calls it about once a second.
     pub fn expire(&self, now: Instant) {
-        self.machine.lock().expire(now, self);
+        self.machine.lock().expire(now, &self.link);
     }
 
     /// Whether the server has answered an `initialize`: it was started with success.
@@ -112,42 +113,27 @@ impl Legacy {
 
     /// Stops the server, whoever sits at it.
     pub fn stop(&self) {
-        if let Some(link) = self.link.get() {
-            link.stop();
-        }
-    }
-}
-
-/// The lines towards the server. The machine writes through this, in the order of its decisions.
-impl Link for Legacy {
-    fn send(&self, message: &Message) -> Result<(), SendError> {
-        self.link
-            .get()
-            .map_or(Err(SendError::Gone), |link| link.send(message))
-    }
-
-    fn stop(&self) {
-        Self::stop(self);
+        self.link.stop();
     }
 }
 
 impl Server for Legacy {
     fn call(&self, feed: FeedId, call: Call) -> Result<Key, Refusal> {
-        self.machine.lock().call(feed, call, self)
+        self.machine.lock().call(feed, call, &self.link)
     }
 
     fn tell(&self, feed: FeedId, notification: Message) -> Result<(), Refusal> {
-        self.machine.lock().tell(feed, &notification, self)
+        self.machine.lock().tell(feed, &notification, &self.link)
     }
 
     fn answer(&self, feed: FeedId, ask: AskId, reply: Message) -> bool {
         self.machine
             .lock()
-            .answer(feed, ask, reply, Instant::now(), self)
+            .answer(feed, ask, reply, Instant::now(), &self.link)
     }
 
     fn cancel(&self, key: Key, notice: Option<Message>) {
-        self.machine.lock().cancel(key, notice, self);
+        self.machine.lock().cancel(key, notice, &self.link);
     }
 
     fn attach(&self, key: Key, outlet: Outlet) {
@@ -159,7 +145,7 @@ impl Server for Legacy {
     }
 
     fn leave(&self, feed: FeedId, loss: &Loss) {
-        let last = self.machine.lock().leave(feed, loss, self);
+        let last = self.machine.lock().leave(feed, loss, &self.link);
         if last {
             self.stop();
         }
@@ -176,11 +162,8 @@ struct Receiver(Weak<Legacy>);
 impl Inbound for Receiver {
     fn message(&mut self, message: Message) {
         if let Some(legacy) = self.0.upgrade() {
-            let legacy = legacy.as_ref();
-            legacy
-                .machine
-                .lock()
-                .message(message, Instant::now(), legacy);
+            let now = Instant::now();
+            legacy.machine.lock().message(message, now, &legacy.link);
         }
     }
 

@@ -74,7 +74,7 @@ impl Modern {
             r#""notifications":{"toolsListChanged":true},"#,
         );
         let (call, _unread) = ours::call(request, Instant::now());
-        let _unheard = self.machine.lock().start(OURS, call, self);
+        let _unheard = self.machine.lock().start(OURS, call, &self.link);
     }
 
     /// Reads the list of tools. One that cannot be read, or not in time, leaves what was known.
@@ -122,7 +122,7 @@ impl Modern {
         let (call, tap) = ours::call(message, Instant::now() + limit);
         {
             let mut machine = self.machine.lock();
-            match machine.start(OURS, call, self) {
+            match machine.start(OURS, call, &self.link) {
                 Err(Refusal::Gone) => {
                     let epitaph = machine.epitaph.as_deref().unwrap_or("the server ended");
                     let sentence = format!("{epitaph} before it answered");

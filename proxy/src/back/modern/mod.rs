@@ -20,7 +20,7 @@ mod tests;
 mod tools;
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use mcp_wire::{Id, Message};
 use parking_lot::Mutex;
@@ -29,15 +29,16 @@ use tokio::time::Instant;
 use self::company::Company;
 pub use self::company::Neighbours;
 use self::machine::Machine;
+use super::towards::Towards;
 use crate::exchange::{
     AskId, Call, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
 };
-use crate::link::{End, Inbound, Link, SendError};
+use crate::link::{End, Inbound, Link};
 
 /// One running server of 2026-07-28.
 pub struct Modern {
     machine: Mutex<Machine>,
-    link: OnceLock<Box<dyn Link>>,
+    link: Towards,
     /// Somebody reads the list of tools.
     reading: AtomicBool,
     /// The list has changed while it was read.
@@ -53,7 +54,7 @@ impl Modern {
     pub fn new(neighbours: Neighbours) -> Arc<Self> {
         Arc::new(Self {
             machine: Mutex::new(Machine::new(Company::new(neighbours), Instant::now())),
-            link: OnceLock::new(),
+            link: Towards::default(),
             reading: AtomicBool::new(false),
             stale: AtomicBool::new(false),
         })
@@ -68,7 +69,7 @@ impl Modern {
 
     /// Puts the link in. Only the first one counts.
     pub fn connect(&self, link: Box<dyn Link>) {
-        let _first = self.link.set(link);
+        self.link.connect(link);
     }
 
     /// The seat of this principal. It need not be given up: requests of this era leave nothing
@@ -87,7 +88,7 @@ impl Modern {
 
     /// Ends the exchanges whose time is over. The pool calls it about once a second.
     pub fn expire(&self, now: Instant) {
-        self.machine.lock().expire(now, self);
+        self.machine.lock().expire(now, &self.link);
     }
 
     /// When a client last wanted something of it; `None` while one waits, and before it was
@@ -114,32 +115,19 @@ impl Modern {
 
     /// Stops the server, whoever sits at it.
     pub fn stop(&self) {
-        if let Some(link) = self.link.get() {
-            link.stop();
-        }
-    }
-}
-
-/// The lines towards the server. The machine writes through this, in the order of its decisions.
-impl Link for Modern {
-    fn send(&self, message: &Message) -> Result<(), SendError> {
-        self.link
-            .get()
-            .map_or(Err(SendError::Gone), |link| link.send(message))
-    }
-
-    fn stop(&self) {
-        Self::stop(self);
+        self.link.stop();
     }
 }
 
 impl Server for Modern {
     fn call(&self, feed: FeedId, call: Call) -> Result<Key, Refusal> {
-        self.machine.lock().call(feed, call, Instant::now(), self)
+        self.machine
+            .lock()
+            .call(feed, call, Instant::now(), &self.link)
     }
 
     fn tell(&self, _feed: FeedId, notification: Message) -> Result<(), Refusal> {
-        self.machine.lock().send(&notification, self)
+        self.machine.lock().send(&notification, &self.link)
     }
 
     /// A server of this era asks by its results, so there is never a question to answer here.
@@ -148,7 +136,7 @@ impl Server for Modern {
     }
 
     fn cancel(&self, key: Key, notice: Option<Message>) {
-        self.machine.lock().cancel(key, notice, self);
+        self.machine.lock().cancel(key, notice, &self.link);
     }
 
     fn attach(&self, key: Key, outlet: Outlet) {
@@ -165,7 +153,7 @@ impl Server for Modern {
     }
 
     fn leave(&self, feed: FeedId, loss: &Loss) {
-        self.machine.lock().leave(feed, loss, self);
+        self.machine.lock().leave(feed, loss, &self.link);
     }
 
     fn is_gone(&self) -> bool {
@@ -185,11 +173,8 @@ impl Inbound for Receiver {
         let Some(modern) = self.0.upgrade() else {
             return;
         };
-        let server = modern.as_ref();
-        let changed = server
-            .machine
-            .lock()
-            .message(message, Instant::now(), server);
+        let now = Instant::now();
+        let changed = modern.machine.lock().message(message, now, &modern.link);
         if changed {
             tokio::spawn(async move { modern.read_tools().await });
         }
