@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::front::routes::{Broken, Named, Routes, Switchboard};
 use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
+use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
 use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
@@ -236,6 +238,23 @@ impl Workshop {
         }
     }
 
+    /// Where the server's command comes from. What has to be installed begins to be.
+    fn program(&self, server: &Server) -> Arc<Provision> {
+        let command = command(server);
+        let limit = memory_limit(Path::new("/"));
+        let install = server
+            .launch
+            .install
+            .clone()
+            .zip(self.config.install.clone());
+        let Some((installable, settings)) = install else {
+            return Provision::fixed(bounded(command, limit));
+        };
+        let program = Provision::package(settings, *installable, command, limit);
+        program.begin();
+        program
+    }
+
     /// A server with a name.
     fn named(&self, server: &NamedServer) -> Named {
         match &server.server {
@@ -264,7 +283,7 @@ impl Workshop {
             (false, ChildMode::Session) => (Sharing::Session, "session"),
         };
         let pool = Pool::new(PoolSettings {
-            command: command(server),
+            program: self.program(server),
             link: LinkSettings {
                 name: server.name.clone(),
                 max_line: limits.max_line,

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use mcp_proxy::config::env::{self, ProcessEnvironment};
-use mcp_proxy::config::{Config, Stop, ThisMachine};
+use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine};
 use mcp_proxy::front::listener::Listener;
+use mcp_proxy::launch::install::prewarm;
 use mcp_proxy::reload::Watch;
 use mcp_proxy::{assemble, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -34,12 +35,22 @@ fn main() -> ExitCode {
             let _closed = std::io::stdout().write_all(text.as_bytes());
             return ExitCode::SUCCESS;
         }
+        Err(Stop::Errand(errand)) => {
+            let log = errand.log.clone();
+            return with_runtime(&log, || install(*errand));
+        }
         Err(Stop::Faults(faults)) => {
             let _closed = writeln!(std::io::stderr(), "{faults}");
             return ExitCode::from(USAGE);
         }
     };
-    if let Err(error) = observe::log::init(&config.log) {
+    let log = config.log.clone();
+    with_runtime(&log, || run(config))
+}
+
+/// Opens the log, and does the work to its end.
+fn with_runtime<F: Future<Output = ExitCode>>(log: &Log, work: impl FnOnce() -> F) -> ExitCode {
+    if let Err(error) = observe::log::init(log) {
         let _closed = writeln!(std::io::stderr(), "mcp-proxy cannot start: {error}");
         return ExitCode::from(USAGE);
     }
@@ -53,7 +64,32 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(run(config))
+    runtime.block_on(work())
+}
+
+/// `mcp-proxy install`: what is there now goes to standard output, everything else to standard error.
+async fn install(errand: Errand) -> ExitCode {
+    for warning in &errand.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut signals = match Signals::new(false) {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "failed to listen for signals");
+            return ExitCode::FAILURE;
+        }
+    };
+    tokio::select! {
+        (told, all) = errand.order.follow() => {
+            let _closed = std::io::stdout().write_all(told.as_bytes());
+            if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        // The installer is in a group of its own, and is killed because nobody waits for it any more.
+        name = signals.stop() => {
+            tracing::error!(signal = name, "stopped");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(config: Config) -> ExitCode {
@@ -79,6 +115,9 @@ async fn run(config: Config) -> ExitCode {
     let serving = tokio::spawn(listener.serve(proxy.app.clone(), stopped));
     let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
 
+    if let Some(order) = config.prewarm.clone() {
+        tokio::spawn(prewarm(order));
+    }
     proxy.warm();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {

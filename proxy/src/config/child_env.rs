@@ -14,7 +14,13 @@ const OURS: &str = "MCP_PROXY_";
 const RENAMED: &str = "MCP_ENV_";
 
 /// Single names that are the proxy's.
-const OUR_NAMES: [&str; 4] = ["PORT", "MCP_PACKAGE", "MCP_COMMAND", "MCP_ARGS"];
+const OUR_NAMES: [&str; 5] = [
+    "PORT",
+    "MCP_PACKAGE",
+    "MCP_PACKAGE_WITH",
+    "MCP_COMMAND",
+    "MCP_ARGS",
+];
 
 /// What the child inherits under `--clean-env`, because nothing starts without it.
 const CLEAN_NAMES: &[&str] = &[

@@ -21,7 +21,7 @@ use clap::{ArgAction, CommandFactory, Parser};
     term_width = 100
 )]
 pub(super) struct Typed {
-    /// The address to listen on; `::` is every address, IPv4 included [default: 127.0.0.1]
+    /// The address to listen on; `::` is every address. `HOST` is read too [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", help_heading = "Listening")]
     pub(super) host: Option<String>,
     /// The port to listen on; 0 takes a free one and prints it. `PORT` is read too [default: 8080]
@@ -69,6 +69,28 @@ pub(super) struct Typed {
     /// Do not show what the server writes to standard error
     #[arg(long, help_heading = "The server")]
     pub(super) quiet_child: bool,
+
+    /// Where installed packages are kept; in the user's cache folder if it is not given
+    #[arg(long, value_name = "FOLDER", help_heading = "Packages")]
+    pub(super) cache_dir: Option<String>,
+    /// For installing a package [default: 300s]
+    #[arg(long, value_name = "DURATION", help_heading = "Packages")]
+    pub(super) install_timeout: Option<String>,
+    /// Until an unpinned package is looked up again; 0 looks at every start [default: 24h]
+    #[arg(long, value_name = "DURATION", help_heading = "Packages")]
+    pub(super) install_refresh: Option<String>,
+    /// Install no package: let npx and uvx run it
+    #[arg(long, help_heading = "Packages")]
+    pub(super) no_install: bool,
+    /// A package to install at start beside the server's; repeatable, or a comma list
+    #[arg(long, value_name = "PACKAGE", help_heading = "Packages", action = ArgAction::Append)]
+    pub(super) prewarm: Vec<String>,
+    /// Run no script of an npm package while installing it
+    #[arg(long, help_heading = "Packages")]
+    pub(super) ignore_scripts: bool,
+    /// Install no release younger than this [default: 0]
+    #[arg(long, value_name = "DURATION", help_heading = "Packages")]
+    pub(super) min_release_age: Option<String>,
 
     /// A file that holds the bearer token clients must present (or set MCP_PROXY_AUTH_TOKEN)
     #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
@@ -168,10 +190,11 @@ Examples:
   MCP_PACKAGE=pypi:mcp-server-time mcp-proxy
   MCP_COMMAND='node dist/index.js' mcp-proxy
   mcp-proxy --named-server time 'uvx mcp-server-time' --named-server-config servers.json
+  mcp-proxy install @modelcontextprotocol/server-filesystem pypi:mcp-server-time
 
-As the first word: help, man, and completions bash|zsh|fish.
+As the first word: help, man, install, and completions bash|zsh|fish.
 
-Durations are 500ms, 30s, 5m, 2h, or seconds. Sizes are 512KiB, 4MiB, or bytes.
+Durations are 500ms, 30s, 5m, 2h, 7d, or seconds. Sizes are 512KiB, 4MiB, or bytes.
 Every flag has a variable: --max-body-size is MCP_PROXY_MAX_BODY_SIZE, a switch is true or false.
 MCP_ENV_X=v gives the server X=v. README.md has them all in one table.";
 
@@ -299,6 +322,7 @@ mod tests {
         for part in [
             "Listening:",
             "The server:",
+            "Packages:",
             "Who may come in:",
             "Times:",
             "Limits:",

@@ -1,4 +1,4 @@
-//! Durations as people write them: `500ms`, `30s`, `5m`, `2h`, and plain numbers for seconds.
+//! Durations as people write them: `500ms`, `30s`, `5m`, `2h`, `7d`, and plain numbers for seconds.
 
 use std::time::Duration;
 
@@ -20,10 +20,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         "" | "s" => 1_000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => 0,
     };
     if digits.is_empty() || millis_each == 0 {
-        return Err("not a duration (500ms, 30s, 5m, 2h; a plain number means seconds)".into());
+        return Err("not a duration (500ms, 30s, 5m, 2h, 7d; a plain number means seconds)".into());
     }
     digits
         .parse::<u64>()
@@ -49,12 +50,13 @@ mod tests {
             ("5m", 300_000),
             ("5min", 300_000),
             ("2h", 7_200_000),
+            ("7d", 604_800_000),
             ("31622400", 31_622_400_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in [
-            "", "s", "-1", "+1", "1.5s", "1d", "1h30m", "1S", "five", "1e3", "1 0",
+            "", "s", "-1", "+1", "1.5s", "1w", "1h30m", "1S", "five", "1e3", "1 0",
         ] {
             assert!(
                 parse(text).unwrap_err().contains("not a duration"),

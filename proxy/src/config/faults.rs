@@ -5,13 +5,29 @@
 
 use std::fmt;
 
+use super::meaning::Log;
+use crate::launch::install::Order;
+
 /// Why there is no configuration to run with.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
+    /// The person asked for packages to be installed (`mcp-proxy install`), and no server.
+    Errand(Box<Errand>),
     /// The person asked for this text (`--help`, `--print-config`, a verb) and has no fault.
     Told(String),
     /// What was typed or set cannot be followed.
     Faults(Faults),
+}
+
+/// Something to be done instead of serving.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Errand {
+    /// What to install.
+    pub order: Order,
+    /// What is written to standard error.
+    pub log: Log,
+    /// What a person should know and nothing depends on.
+    pub warnings: Vec<String>,
 }
 
 /// At least one fault, in the order they were found.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::launch::Launch;
+use crate::launch::install::{self, Order};
 
 use super::named::Named;
 use super::secret::Secret;
@@ -31,6 +32,10 @@ pub struct Config {
     /// This machine's name among several that share an address; session ids begin with it, so
     /// that whoever routes requests knows where a session lives (rule 10).
     pub machine: Option<String>,
+    /// How packages are installed; `None` leaves that to `npx` and `uvx`.
+    pub install: Option<install::Settings>,
+    /// Packages to install at start beside the server's own.
+    pub prewarm: Option<Order>,
     /// Who may come in.
     pub door: Door,
     /// How much of anything there may be.

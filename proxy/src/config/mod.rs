@@ -14,6 +14,7 @@ pub mod duration;
 pub mod env;
 mod family;
 mod faults;
+mod install;
 mod machine;
 mod meaning;
 mod named;
@@ -29,7 +30,7 @@ mod tests;
 mod verbs;
 
 pub use env::Strings;
-pub use faults::{Faults, Stop};
+pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
 pub use meaning::{
     ChildEra, ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times,

@@ -205,7 +205,11 @@ fn flag(pick: &Picker<'_>, arg: &Arg, config: &Config) -> Setting {
     let spelled = || format!("flag {}", pick.translated.spelling(name));
     let repeats = matches!(arg.get_action(), clap::ArgAction::Append);
     let variable = pick.variable(&cli::variable(name));
-    let fallback = (name == "port").then(|| pick.variable("PORT")).flatten();
+    let fallback = match name {
+        "port" => pick.variable("PORT"),
+        "host" => pick.variable("HOST"),
+        _ => None,
+    };
     let (value, source) = match (values.last(), variable.or(fallback)) {
         (Some(_), _) if repeats => (values.join(","), Some(spelled())),
         (Some(last), _) => ((*last).to_owned(), Some(spelled())),

@@ -17,7 +17,7 @@ use super::meaning::{
     ChildEra, ChildMode, Config, Limits, Listen, Log, LogFormat, LogLevel, Times,
 };
 use super::pick::Picker;
-use super::{argv, door, family, named, paths, print, server, verbs};
+use super::{argv, door, family, install, named, paths, print, server, verbs};
 
 /// A wait of no length would be over before it began.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -35,7 +35,7 @@ impl Config {
     /// # Errors
     ///
     /// [`Stop::Faults`] with everything that is wrong, or [`Stop::Told`] when help or the version
-    /// was asked for.
+    /// was asked for, or [`Stop::Errand`] when packages are to be installed.
     pub fn read(argv: Vec<OsString>, env: &dyn Strings) -> Result<Self, Stop> {
         Self::read_on(argv, env, &ThisMachine)
     }
@@ -55,9 +55,12 @@ impl Config {
             notes: Notes::default(),
             translated: family::Translated::default(),
         };
-        let words = words(argv, &mut pick.notes);
+        let mut words = words(argv, &mut pick.notes);
         let flags = cli::command();
-        if let Some(stop) = verbs::told(&flags, &words) {
+        let installing = words.first().is_some_and(|word| word == verbs::INSTALL);
+        if installing {
+            words.remove(0);
+        } else if let Some(stop) = verbs::told(&flags, &words) {
             return Err(stop);
         }
         let cut = argv::cut(words, |flag| {
@@ -70,13 +73,20 @@ impl Config {
         let words = pick.translated.flags.clone();
         let typed = typed(&flags, words, &mut pick.notes)?;
         let clear = pick.notes.count() == before;
+        if installing {
+            let log = log(&mut pick, &typed);
+            let errand = install::errand(&mut pick, &typed, cut.command, log, machine);
+            return Err(errand);
+        }
         let origin = server::Origin::of(&pick, &cut.command);
 
+        let install = install::settings(&mut pick, &typed, machine);
+        let prewarm = install::prewarm(&mut pick, &typed, install.as_ref(), machine);
         let listen = listen(&mut pick, &typed);
         // After a misspelt flag its value looks like the command. A fault about that would only
         // distract; with `--` the command is certain.
         // Nor is a server missed where a flag that names one was refused, or where others are named.
-        let surroundings = server::surroundings(&mut pick, &typed);
+        let surroundings = server::surroundings(&mut pick, &typed, install.is_some());
         let alone = origin.is_none();
         let named = named::read(&mut pick, &typed, &surroundings, alone, machine);
         let is_named = named::is_asked_for(&pick, &typed);
@@ -136,6 +146,8 @@ impl Config {
             stateless,
             eager,
             machine: machine_name,
+            install,
+            prewarm,
             door,
             limits,
             times,
@@ -238,7 +250,10 @@ fn listen(pick: &mut Picker<'_>, typed: &Typed) -> Listen {
         port: 8080,
         mcp_path: paths::mcp(pick, typed),
     };
-    if let Some(picked) = pick.text("host", typed.host.as_ref()) {
+    let host = pick
+        .text("host", typed.host.as_ref())
+        .or_else(|| pick.variable("HOST"));
+    if let Some(picked) = host {
         match normal_host(&picked.text) {
             Some(host) => listen.host = host,
             None => pick.wrong(

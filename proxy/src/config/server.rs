@@ -9,6 +9,7 @@ use crate::observe::escape::escape;
 
 use super::child_env::{child_env, is_ours};
 use super::cli::Typed;
+use super::install::{self, Said};
 use super::machine::Machine;
 use super::meaning::Server;
 use super::pick::{Picked, Picker};
@@ -52,37 +53,72 @@ pub(super) fn read(
     machine: &dyn Machine,
 ) -> Option<Server> {
     let cwd = cwd(pick, typed, machine);
-    let (kind, words) = words(pick, command)?;
-    let env = (surroundings.env(&surroundings.given), surroundings.clean);
-    let found = made(&short_name(&words), kind, &words, cwd, env, machine);
+    let with = install::with(pick);
+    let mut said = words(pick, command, &with)?;
+    said.with = with;
+    let around = surroundings.of(surroundings.env(&surroundings.given));
+    let name = short_name(&said.words);
+    let found = made(&name, said, cwd, around, machine);
     pick.notes.keep(found)
 }
 
-/// The server of these words, once its program is found. `env` is its whole environment, and
-/// whether that was kept to the least.
+/// What one server finds around it.
+pub(super) struct Around {
+    /// Its whole environment.
+    pub(super) env: Vec<(String, String)>,
+    /// Whether that was kept to the least.
+    pub(super) clean: bool,
+    /// Whether packages are installed.
+    pub(super) installs: bool,
+}
+
+/// The server of these words, once its program is found.
 pub(super) fn made(
     name: &str,
-    kind: Kind,
-    words: &[String],
+    said: Said,
     cwd: Option<PathBuf>,
-    (env, clean_env): (Vec<(String, String)>, bool),
+    around: Around,
     machine: &dyn Machine,
 ) -> Result<Server, FindError> {
+    let Around {
+        env,
+        clean: clean_env,
+        installs,
+    } = around;
+    let said = if installs {
+        install::recognised(said, cwd.as_deref(), machine)
+    } else {
+        said
+    };
+    let Said {
+        kind,
+        words,
+        with,
+        package,
+    } = said;
     let (program, args) = match words.split_first() {
         Some((program, args)) => (program.as_str(), args),
-        None => ("", words),
+        None => ("", words.as_slice()),
     };
     let path = env
         .iter()
         .find(|(name, _)| name == "PATH")
         .map(|(_, path)| path.as_str());
     let look = |path: &Path| machine.look(path);
-    let program = find::find(program, path.unwrap_or(DEFAULT_PATH), cwd.as_deref(), &look)?;
-    // The program was named in UTF-8 and so was the PATH, so nothing is lost here.
-    let program = program.to_string_lossy().into_owned();
+    let found = find::find(program, path.unwrap_or(DEFAULT_PATH), cwd.as_deref(), &look);
+    let install = package.filter(|_| installs).and_then(|(package, own)| {
+        let own = args[args.len() - own..].to_vec();
+        install::installable(package, with, &env, own, found.is_ok(), machine)
+    });
+    let program = match (found, &install) {
+        // The program was named in UTF-8 and so was the PATH, so nothing is lost here.
+        (Ok(program), _) => program.to_string_lossy().into_owned(),
+        (Err(_), Some(_)) => program.to_owned(),
+        (Err(fault), None) => return Err(fault),
+    };
     Ok(Server {
         name: name.to_owned(),
-        display: display(words),
+        display: display(&words),
         clean_env,
         launch: Launch {
             program,
@@ -90,6 +126,7 @@ pub(super) fn made(
             cwd,
             env,
             kind,
+            install,
         },
     })
 }
@@ -100,7 +137,7 @@ pub(super) fn display(words: &[String]) -> String {
 }
 
 /// The words of the command, and where they came from. The command line wins over the environment.
-fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<String>)> {
+fn words(pick: &mut Picker<'_>, command: Vec<String>, with: &[String]) -> Option<Said> {
     let command = match pick.translated.command.clone() {
         Some(_) if !command.is_empty() => {
             pick.notes
@@ -120,8 +157,9 @@ fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<Strin
                 unused.source
             ));
         }
-        return typed_command(pick, command);
+        return typed_command(pick, command).map(Said::command);
     }
+    let mut read_package = None;
     let (kind, mut words) = match (named, package) {
         (Some(_), Some(_)) => {
             pick.notes.fault(
@@ -144,7 +182,9 @@ fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<Strin
             let package = pick.notes.keep(read);
             // A package that cannot be read must not hide that its arguments cannot be either.
             let kind = package.as_ref().map_or(Kind::Npm, Package::kind);
-            (kind, package.map(|package| package.command()))
+            read_package = package.clone();
+            let words = package.map(|package| package.command());
+            (kind, words.map(|words| install::with_more(words, with)))
         }
         (None, None) => {
             let what = match args {
@@ -158,14 +198,25 @@ fn words(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<Strin
             return None;
         }
     };
+    if !with.is_empty() && kind != Kind::PyPi {
+        pick.notes
+            .warn("MCP_PACKAGE_WITH has no effect, because the server is no Python package");
+    }
+    let mut own = 0;
     if let Some(args) = args {
         let args = split(pick, &args);
+        own = args.as_ref().map_or(0, Vec::len);
         words = words.zip(args).map(|(words, args)| [words, args].concat());
     }
-    Some((kind, words?))
+    Some(Said {
+        kind,
+        words: words?,
+        with: Vec::new(),
+        package: read_package.map(|package| (package, own)),
+    })
 }
 
-fn typed_command(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, Vec<String>)> {
+fn typed_command(pick: &mut Picker<'_>, command: Vec<String>) -> Option<Vec<String>> {
     let first = command.first()?.to_ascii_lowercase();
     if first.starts_with("http://") || first.starts_with("https://") {
         pick.notes.fault(
@@ -174,7 +225,7 @@ fn typed_command(pick: &mut Picker<'_>, command: Vec<String>) -> Option<(Kind, V
         );
         return None;
     }
-    Some((Kind::Command, command))
+    Some(command)
 }
 
 /// The words of a command that is one value, of `source`: other programs give it to a shell.
@@ -264,9 +315,20 @@ pub(super) struct Surroundings {
     pub(super) given: Vec<(String, String)>,
     /// Whether servers get the least environment.
     pub(super) clean: bool,
+    /// Whether packages are installed.
+    pub(super) installs: bool,
 }
 
 impl Surroundings {
+    /// What a server with this environment finds around it.
+    pub(super) fn of(&self, env: Vec<(String, String)>) -> Around {
+        Around {
+            env,
+            clean: self.clean,
+            installs: self.installs,
+        }
+    }
+
     /// The whole environment of a server that is given these variables.
     pub(super) fn env(&self, given: &[(String, String)]) -> Vec<(String, String)> {
         child_env(&self.inherited, given, self.clean)
@@ -274,7 +336,7 @@ impl Surroundings {
 }
 
 /// Reads what servers find around them.
-pub(super) fn surroundings(pick: &mut Picker<'_>, typed: &Typed) -> Surroundings {
+pub(super) fn surroundings(pick: &mut Picker<'_>, typed: &Typed, installs: bool) -> Surroundings {
     let mut given = Vec::new();
     for pair in &typed.env {
         match pair.split_once('=') {
@@ -305,6 +367,7 @@ pub(super) fn surroundings(pick: &mut Picker<'_>, typed: &Typed) -> Surroundings
         inherited: pick.env.all(),
         given,
         clean,
+        installs,
     }
 }
 

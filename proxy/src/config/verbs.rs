@@ -1,4 +1,5 @@
 //! The verbs: `help`, `man`, `completions`. Each prints a text about the flags and starts nothing.
+//! `install` does something, and is read by its own file.
 //!
 //! They are verbs as the first word only (rule 12). Anywhere else, and after `--`, the same word is
 //! the name of a server's program.
@@ -9,6 +10,9 @@ use super::faults::{Notes, Stop};
 
 /// The program's own name, as shells and manual pages know it.
 const NAME: &str = "mcp-proxy";
+
+/// The verb that installs packages.
+pub(super) const INSTALL: &str = "install";
 
 /// The text a verb asks for, or what is wrong with it; `None` when the first word is no verb.
 pub(super) fn told(flags: &clap::Command, words: &[String]) -> Option<Stop> {

@@ -216,6 +216,15 @@ fn tell(served: &Served) -> Map<String, Value> {
         })
         .collect();
     let reason = served.pool.unready();
+    let install = served.pool.installation().map(|install| {
+        json!({
+            "state": install.state,
+            "package": install.package,
+            "version": install.version,
+            "seconds": install.seconds,
+            "reason": install.reason,
+        })
+    });
     let members = [
         ("name", json!(about.name)),
         ("command", json!(about.command)),
@@ -223,6 +232,7 @@ fn tell(served: &Served) -> Map<String, Value> {
         ("child_mode", json!(about.sharing)),
         ("ready", json!(reason.is_none())),
         ("reason", json!(reason)),
+        ("install", json!(install)),
         ("sessions", json!(sessions)),
         ("calls_in_flight", json!(calls)),
         ("children", json!(children)),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::install::Recipe;
+
 /// Everything needed to start a server's process.
 ///
 /// `Debug` shows the names of the environment and none of its values: they are where people put
@@ -19,6 +21,20 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Where the command came from.
     pub kind: Kind,
+    /// How the server is installed instead of run by `npx` or `uvx`, where it is a package.
+    pub install: Option<Box<Installable>>,
+}
+
+/// A server that is a package, to be installed once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installable {
+    /// The package, and what installing it takes.
+    pub recipe: Recipe,
+    /// The server's own arguments.
+    pub args: Vec<String>,
+    /// Whether the program of the launch (`npx`, `uvx`) is there to run the package where it cannot
+    /// be installed.
+    pub has_fallback: bool,
 }
 
 /// Where the command came from.
@@ -26,9 +42,9 @@ pub struct Launch {
 pub enum Kind {
     /// It was written out, on the command line or in `MCP_COMMAND`.
     Command,
-    /// An npm package, run by `npx`.
+    /// An npm package, installed, or run by `npx`.
     Npm,
-    /// A PyPI package, run by `uvx`.
+    /// A PyPI package, installed, or run by `uvx`.
     PyPi,
     /// A program already installed (`bin:name`).
     Binary,
@@ -43,6 +59,7 @@ impl fmt::Debug for Launch {
             .field("cwd", &self.cwd)
             .field("env", &names)
             .field("kind", &self.kind)
+            .field("install", &self.install)
             .finish()
     }
 }
@@ -59,6 +76,7 @@ mod tests {
             cwd: None,
             env: vec![("API_KEY".into(), "hunter2".into())],
             kind: Kind::Command,
+            install: None,
         };
         let printed = format!("{launch:?}");
         assert!(printed.contains("API_KEY"), "{printed}");

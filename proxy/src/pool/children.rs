@@ -58,14 +58,16 @@ impl Pool {
         conversation: &Arc<C>,
         probe: bool,
     ) -> Result<(), Refusal> {
+        let settings = &self.settings;
+        // Before a place is taken: whoever waits for an installation keeps nobody else out.
+        let command = settings.program.command(settings.start).await?;
         let place = self.settings.room.place(self.settings.start).await?;
         // There are as many as places in the room, unless the pool stops and waits for all of them.
         let own = Arc::clone(&self.own).try_acquire_owned();
         let own = own.map_err(|_| Refusal::Draining)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let settings = &self.settings;
-        let child = Child::start(&settings.command, &settings.link, conversation.inbound())
-            .map_err(|error| {
+        let child =
+            Child::start(&command, &settings.link, conversation.inbound()).map_err(|error| {
                 tracing::warn!(child = number, "{error}");
                 *self.failure.lock() = Some(Failed {
                     number,
@@ -94,8 +96,12 @@ impl Pool {
         }
         tracing::debug!(child = number, pid = child.status().pid, "started");
         let (failure, eras) = (Arc::clone(&self.failure), Arc::clone(&self.eras));
+        let program = Arc::clone(&settings.program);
         tokio::spawn(async move {
             child.stopped().await;
+            if known.failed_start().is_some() {
+                program.died(&child.status().stderr);
+            }
             if known.refused_legacy() {
                 eras.note(Era::Legacy, false);
             }
@@ -151,6 +157,9 @@ impl Pool {
     pub fn unready(&self) -> Option<String> {
         if self.draining.load(Ordering::Relaxed) {
             return Some(Refusal::Draining.to_string());
+        }
+        if let Some(reason) = self.settings.program.unready() {
+            return Some(reason);
         }
         let children = self.children.lock();
         let living = |(_, running): (&u64, &Running)| {

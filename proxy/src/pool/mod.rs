@@ -38,7 +38,8 @@ use crate::back::legacy::Legacy;
 use crate::back::modern::Modern;
 use crate::back::verdict::Eras;
 use crate::exchange::{Principal, Refusal, Seat, Seated, Servers};
-use crate::link::child::{Command, Settings as LinkSettings};
+use crate::launch::install::{InstallStatus, Provision};
+use crate::link::child::Settings as LinkSettings;
 
 /// Whom a child serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub enum Sharing {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How a child is started.
-    pub command: Command,
+    pub program: Arc<Provision>,
     /// How a child is supervised.
     pub link: LinkSettings,
     /// Whom a child serves.
@@ -116,7 +117,11 @@ impl Pool {
         // Without random numbers nothing that is marked will be known again, which is the safe
         // side; the system says so elsewhere, for it has no session ids either.
         let _random = getrandom::fill(&mut key);
-        let eras = Remembered::of(&settings.command, settings.eras, settings.cache.as_deref());
+        let eras = Remembered::of(
+            settings.program.typed(),
+            settings.eras,
+            settings.cache.as_deref(),
+        );
         Arc::new(Self {
             own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
@@ -152,6 +157,12 @@ impl Pool {
         }
     }
 
+    /// What `/status` says of the server's installation; `None` where nothing is installed.
+    #[must_use]
+    pub fn installation(&self) -> Option<InstallStatus> {
+        self.settings.program.status()
+    }
+
     /// Nothing starts once the proxy stops.
     fn still_serving(&self) -> Result<(), Refusal> {
         if self.draining.load(Ordering::Relaxed) {
@@ -167,6 +178,7 @@ impl Pool {
     /// The children go on stopping when this is dropped.
     pub async fn stop(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.settings.program.stop();
         self.spare.lock().take();
         for running in self.children.lock().values() {
             running.stop();

@@ -15,17 +15,16 @@ mod members;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::launch::Kind;
-
 use self::file::Entry;
 use super::child_env::child_env;
 use super::cli::Typed;
 use super::env::Strings;
 use super::faults::{Faults, Notes, Stop};
+use super::install::Said;
 use super::machine::Machine;
 use super::meaning::Server;
 use super::pick::Picker;
-use super::server::{self, Surroundings};
+use super::server::{self, Around, Surroundings};
 
 /// The longest name, in bytes: it stands in paths, logs and clients' configurations.
 const LONGEST_NAME: usize = 64;
@@ -81,6 +80,8 @@ pub struct NamedFile {
     typed: Vec<NamedServer>,
     /// Whether servers get the least environment.
     clean: bool,
+    /// Whether packages are installed.
+    installs: bool,
     /// What was read last, to tell a file that was only touched. It may hold credentials.
     text: String,
 }
@@ -116,7 +117,9 @@ impl NamedFile {
         let read = self.servers(env, machine, &mut notes);
         match notes.settle() {
             Err(Stop::Faults(faults)) => Err(faults),
-            Err(Stop::Told(_)) => unreachable!("notes hold faults and warnings, and no text"),
+            Err(Stop::Told(_) | Stop::Errand(_)) => {
+                unreachable!("notes hold faults and warnings, and no text")
+            }
             Ok(warnings) => {
                 let (servers, text) = read.unwrap_or_default();
                 let is_new = text != self.text;
@@ -181,7 +184,12 @@ impl NamedFile {
         };
         let env = child_env(&env.all(), &entry.env, self.clean);
         let words = [vec![entry.command], entry.args].concat();
-        let mut server = made(&entry.name, &words, cwd, (env, self.clean), machine);
+        let around = Around {
+            env,
+            clean: self.clean,
+            installs: self.installs,
+        };
+        let mut server = made(&entry.name, &words, cwd, around, machine);
         server.display = server::display(&entry.shown);
         if let Ok(made) = &mut server.server {
             made.display.clone_from(&server.display);
@@ -218,6 +226,7 @@ pub(super) fn read(
         path: machine.absolute(path).unwrap_or_else(|_| path.into()),
         typed: servers,
         clean: surroundings.clean,
+        installs: surroundings.installs,
         text: String::new(),
     };
     match file.servers(pick.env, machine, &mut pick.notes) {
@@ -300,8 +309,8 @@ fn typed_servers(
             ));
             continue;
         }
-        let env = (surroundings.env(&[]), surroundings.clean);
-        let server = made(name, &words, None, env, machine);
+        let around = surroundings.of(surroundings.env(&[]));
+        let server = made(name, &words, None, around, machine);
         match &server.server {
             Err(reason) if one => pick.notes.fault(format!("{source}: {reason}")),
             Err(reason) => pick.notes.warn(format!(
@@ -318,10 +327,10 @@ fn made(
     name: &str,
     words: &[String],
     cwd: Option<PathBuf>,
-    env: (Vec<(String, String)>, bool),
+    around: Around,
     machine: &dyn Machine,
 ) -> NamedServer {
-    let found = server::made(name, Kind::Command, words, cwd, env, machine);
+    let found = server::made(name, Said::command(words.to_vec()), cwd, around, machine);
     NamedServer {
         name: name.to_owned(),
         display: server::display(words),

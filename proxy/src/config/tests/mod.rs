@@ -11,6 +11,7 @@ use super::{Config, Machine, Stop};
 
 mod family;
 mod faults;
+mod install;
 mod named;
 mod print;
 mod server;

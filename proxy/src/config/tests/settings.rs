@@ -96,7 +96,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 23, "flags with a default in their help");
+    assert_eq!(seen, 26, "flags with a default in their help");
 }
 
 #[test]
@@ -189,11 +189,10 @@ fn flags_win_over_variables_and_variables_over_port() {
             .port,
         8080
     );
-    // What containers set is not an address to listen on.
-    assert_eq!(
-        good("node", &[("HOST", "0.0.0.0")]).listen.host,
-        "127.0.0.1"
-    );
+    // Beyond loopback it asks for a token, as with the flag.
+    let config = good("node", &[("HOST", "0.0.0.0")]);
+    assert_eq!(config.listen.host, "0.0.0.0");
+    assert!(matches!(config.door.tokens, TokenPolicy::Generated(_)));
     assert_eq!(good("--port 1 --port 2 node", &[]).listen.port, 2);
     assert_eq!(
         good("--debug --log-level trace node", &[]).log.level,

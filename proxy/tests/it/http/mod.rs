@@ -14,6 +14,7 @@ mod door;
 mod edges;
 mod http_sse;
 mod http_sse_ends;
+mod installing;
 mod life;
 mod named;
 mod proxy;
