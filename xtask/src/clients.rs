@@ -71,6 +71,7 @@ fn judge(profile: Profile, log: &Log) -> Result<Tally> {
         proxy: profile.build(log)?,
         scratch,
     };
+    world.install(log)?;
     let folder = world.scratch.join("folder");
     std::fs::create_dir_all(&folder).map_err(|err| run::cannot("create", &folder, &err))?;
     let mut tally = Tally::default();
@@ -89,7 +90,9 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
 
     // A package and nothing else, as on the README's first screen.
     let mut by_package = world.proxy();
-    by_package.env("MCP_PACKAGE", npm(everything)?);
+    by_package
+        .env("MCP_PACKAGE", npm(everything)?)
+        .env(NO_REGISTRY.0, NO_REGISTRY.1);
 
     // Any command after the flags.
     let mut by_command_line = world.proxy();
@@ -110,6 +113,7 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
     // A package whose folder is an argument.
     let mut filesystem = world.proxy();
     filesystem
+        .env(NO_REGISTRY.0, NO_REGISTRY.1)
         .env(
             "MCP_PACKAGE",
             npm("@modelcontextprotocol/server-filesystem")?,
@@ -119,6 +123,7 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
     // A package that is told by an environment variable of its own.
     let mut memory = world.proxy();
     memory
+        .env(NO_REGISTRY.0, NO_REGISTRY.1)
         .env("MCP_PACKAGE", npm("@modelcontextprotocol/server-memory")?)
         .env(
             "MCP_ENV_MEMORY_FILE_PATH",
@@ -179,11 +184,44 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
     ])
 }
 
+/// Where the proxy keeps the packages that it installs itself.
+fn installed() -> PathBuf {
+    place::fetched().join("installed")
+}
+
+/// Nobody listens there: what is served all the same came from the cache.
+const NO_REGISTRY: (&str, &str) = ("npm_config_registry", "http://127.0.0.1:9/");
+
 impl World {
+    /// Installs the packages that are then served without a registry, and the server that dies of the
+    /// SDK's 2.x line unless it is given the older one.
+    fn install(&self, log: &Log) -> Result<()> {
+        let mut verb = Command::new(&self.proxy);
+        verb.arg("install")
+            .args([
+                npm("@modelcontextprotocol/server-everything")?,
+                npm("@modelcontextprotocol/server-filesystem")?,
+                npm("@modelcontextprotocol/server-memory")?,
+                "pypi:mcp-server-sqlite==2025.4.25".to_owned(),
+            ])
+            .env("MCP_PROXY_CACHE_DIR", installed())
+            .env("PATH", place::path_with(&self.uvx.bin));
+        let told = run::read(&mut verb, SCRIPT_LIMIT)?;
+        log.line(&told)?;
+        if told.contains("mcp-server-sqlite 2025.4.25 with mcp<2") {
+            Ok(())
+        } else {
+            Err(format!("mcp-server-sqlite was not given mcp<2:\n{told}"))
+        }
+    }
+
     /// A proxy in the folder with the fetched packages, where `npx` finds the pinned ones.
     fn proxy(&self) -> Command {
         let mut command = Command::new(&self.proxy);
-        command.args(["--port", "0"]).current_dir(&self.node.home);
+        command
+            .args(["--port", "0"])
+            .current_dir(&self.node.home)
+            .env("MCP_PROXY_CACHE_DIR", installed());
         command
     }
 
