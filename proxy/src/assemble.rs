@@ -64,16 +64,15 @@ impl Proxy {
         let before = std::mem::replace(&mut self.named, servers);
         let now = self.switchboard.now();
         let mut named = BTreeMap::new();
+        let mut news = Vec::new();
         for server in &self.named {
             let known = before.contains(server);
             let kept = now.named.get(&server.name).filter(|_| known).cloned();
             let kept = kept.unwrap_or_else(|| {
                 let made = self.workshop.named(server);
                 let name = &server.name;
-                match (&made, now.named.contains_key(name)) {
-                    (_, true) => tracing::info!(server = name, "replaced"),
-                    (_, false) => tracing::info!(server = name, "added"),
-                }
+                let was_there = now.named.contains_key(name);
+                news.push((name.clone(), if was_there { "replaced" } else { "added" }));
                 if let (true, Named::Served(served)) = (self.workshop.config.eager, &made) {
                     warm(served);
                 }
@@ -90,13 +89,16 @@ impl Proxy {
             Some((name.clone(), Arc::clone(served)))
         });
         let gone: Vec<_> = gone.collect();
-        for name in now.named.keys().filter(|name| !named.contains_key(*name)) {
-            tracing::info!(server = name, "removed");
-        }
+        let removed = now.named.keys().filter(|name| !named.contains_key(*name));
+        news.extend(removed.map(|name| (name.clone(), "removed")));
         self.switchboard.change(|routes| {
             routes.named = named;
             routes.retiring.extend(gone.iter().cloned());
         });
+        // Said when it is true: whoever reads it may act on it.
+        for (name, what) in news {
+            tracing::info!(server = name, "{what}");
+        }
         let limit = self.workshop.config.times.drain;
         for (name, served) in gone {
             tokio::spawn(retire(Arc::clone(&self.switchboard), name, served, limit));
@@ -301,7 +303,7 @@ impl Workshop {
             idle: times.session_idle,
             machine: config.machine.clone(),
             eras: eras(config.child_era),
-            cache: None,
+            cache: config.cache.clone(),
         });
         let session = SessionLimits {
             replay: limits.replay_bytes,

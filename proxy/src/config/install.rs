@@ -17,13 +17,13 @@ use super::pick::Picker;
 /// An installation of no length would be over before it began.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// How packages are installed; `None` where they are not, because it was switched off or there is
-/// nowhere to put them.
+/// Where things are kept, if anywhere; and how packages are installed, `None` where they are not,
+/// because it was switched off or there is nowhere to put them.
 pub(super) fn settings(
     pick: &mut Picker<'_>,
     typed: &Typed,
     machine: &dyn Machine,
-) -> Option<Settings> {
+) -> (Option<PathBuf>, Option<Settings>) {
     // All are read in any case, so that a fault in one is told whatever another says.
     let off = pick.switch("no-install", typed.no_install);
     let cache = cache(pick, typed, machine);
@@ -54,14 +54,14 @@ pub(super) fn settings(
              --min-release-age do not reach; leave one out",
         );
     }
-    let cache = cache.filter(|_| !off)?;
-    Some(Settings {
+    let install = cache.clone().filter(|_| !off).map(|cache| Settings {
         cache,
         timeout,
         refresh,
         ignore_scripts,
         min_release_age: Some(age).filter(|age| !age.is_zero()),
-    })
+    });
+    (cache, install)
 }
 
 /// `--cache-dir`, else the folder the XDG base directory specification gives.
@@ -256,7 +256,7 @@ pub(super) fn errand(
             .fault("install: flags go before the first package");
     }
     let recipes = recipes(pick, "install", packages, machine);
-    let settings = settings(pick, typed, machine);
+    let (_, settings) = settings(pick, typed, machine);
     if settings.is_none() {
         pick.notes.fault(
             "install: there is nowhere to install to; name a folder with --cache-dir, and leave \

@@ -4,6 +4,7 @@
 //! command that was found, and the token policy is settled. `Debug` of all of it may be logged: it
 //! shows no secret and no value of the child's environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::launch::Launch;
@@ -32,6 +33,9 @@ pub struct Config {
     /// This machine's name among several that share an address; session ids begin with it, so
     /// that whoever routes requests knows where a session lives (rule 10).
     pub machine: Option<String>,
+    /// The folder for what is kept over restarts and can be found out again: installed packages,
+    /// which eras a server speaks. `None` where there is no place for it.
+    pub cache: Option<PathBuf>,
     /// How packages are installed; `None` leaves that to `npx` and `uvx`.
     pub install: Option<install::Settings>,
     /// Packages to install at start beside the server's own.

@@ -80,7 +80,7 @@ impl Config {
         }
         let origin = server::Origin::of(&pick, &cut.command);
 
-        let install = install::settings(&mut pick, &typed, machine);
+        let (cache, install) = install::settings(&mut pick, &typed, machine);
         let prewarm = install::prewarm(&mut pick, &typed, install.as_ref(), machine);
         let listen = listen(&mut pick, &typed);
         // After a misspelt flag its value looks like the command. A fault about that would only
@@ -146,6 +146,7 @@ impl Config {
             stateless,
             eager,
             machine: machine_name,
+            cache,
             install,
             prewarm,
             door,

@@ -12,7 +12,7 @@ use crate::exchange::{Refusal, Seat, Seated, Server as _};
 impl Pool {
     /// A place for a client of the session eras.
     pub(super) async fn legacy(&self, seat: Seat) -> Result<Seated, Refusal> {
-        if self.eras.known().legacy == Some(false) {
+        if self.known_eras().await?.legacy == Some(false) {
             return Err(Refusal::OtherEra {
                 speaks: Era::Modern,
             });

@@ -117,11 +117,7 @@ impl Pool {
         // Without random numbers nothing that is marked will be known again, which is the safe
         // side; the system says so elsewhere, for it has no session ids either.
         let _random = getrandom::fill(&mut key);
-        let eras = Remembered::of(
-            settings.program.typed(),
-            settings.eras,
-            settings.cache.as_deref(),
-        );
+        let eras = Remembered::new(settings.eras, settings.cache.clone());
         Arc::new(Self {
             own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
@@ -161,6 +157,13 @@ impl Pool {
     #[must_use]
     pub fn installation(&self) -> Option<InstallStatus> {
         self.settings.program.status()
+    }
+
+    /// What is known of the eras the server speaks. A package is installed first: which version it
+    /// is may make the difference.
+    async fn known_eras(&self) -> Result<Eras, Refusal> {
+        let command = self.settings.program.command(self.settings.start).await?;
+        Ok(self.eras.of(&command))
     }
 
     /// Nothing starts once the proxy stops.

@@ -51,7 +51,7 @@ impl Pool {
         self.moderns
             .get(whose, async {
                 self.still_serving()?;
-                if self.eras.known().modern == Some(false) {
+                if self.known_eras().await?.modern == Some(false) {
                     return Err(only_legacy());
                 }
                 self.probe(shared).await

@@ -25,10 +25,18 @@ const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
 /// The eras of one server.
 #[derive(Debug)]
 pub(super) struct Remembered {
-    eras: Mutex<Eras>,
+    found: Mutex<Found>,
     /// It was said by the configuration, and nothing is learnt.
     said: bool,
-    file: Option<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+/// What was found out, and of which command.
+#[derive(Debug)]
+struct Found {
+    eras: Eras,
+    /// The name of its file.
+    name: Option<String>,
 }
 
 /// What is in the file.
@@ -40,31 +48,42 @@ struct Kept {
 }
 
 impl Remembered {
-    /// What is known of the server this command starts. `said` is what the configuration says of
-    /// it; `folder` is where knowledge is kept.
-    pub(super) fn of(command: &Command, said: Option<Eras>, folder: Option<&Path>) -> Self {
-        if let Some(eras) = said {
-            return Self {
-                eras: Mutex::new(eras),
-                said: true,
-                file: None,
-            };
-        }
-        let file = folder.map(|folder| folder.join("eras").join(name(command)));
-        let eras = file
-            .as_deref()
-            .and_then(|file| read(file, SystemTime::now()))
-            .unwrap_or(Eras::UNKNOWN);
+    /// What `said` says, if the configuration says anything; otherwise nothing, until
+    /// [`Remembered::of`]. `folder` is where knowledge is kept.
+    pub(super) fn new(said: Option<Eras>, folder: Option<PathBuf>) -> Self {
         Self {
-            eras: Mutex::new(eras),
-            said: false,
-            file,
+            found: Mutex::new(Found {
+                eras: said.unwrap_or(Eras::UNKNOWN),
+                name: None,
+            }),
+            said: said.is_some(),
+            folder: folder.map(|folder| folder.join("eras")),
         }
+    }
+
+    /// What is known of the server this command starts. Another command than the last time (a
+    /// package that was installed anew) is another server.
+    pub(super) fn of(&self, command: &Command) -> Eras {
+        if !self.said {
+            let name = name(command);
+            let mut found = self.found.lock();
+            if found.name.as_ref() != Some(&name) {
+                let kept = self.folder.as_deref().and_then(|folder| {
+                    let file = folder.join(&name);
+                    read(&file, SystemTime::now())
+                });
+                *found = Found {
+                    eras: kept.unwrap_or(Eras::UNKNOWN),
+                    name: Some(name),
+                };
+            }
+        }
+        self.known()
     }
 
     /// What is known now.
     pub(super) fn known(&self) -> Eras {
-        *self.eras.lock()
+        self.found.lock().eras
     }
 
     /// Something was found out.
@@ -72,16 +91,16 @@ impl Remembered {
         if self.said {
             return;
         }
-        let mut eras = self.eras.lock();
-        if !eras.note(era, speaks) {
+        let mut found = self.found.lock();
+        if !found.eras.note(era, speaks) {
             return;
         }
         tracing::debug!(?era, speaks, "the server's era is known");
-        if let Some(file) = &self.file
-            && let Err(error) = write(file, *eras)
+        if let Some((folder, name)) = self.folder.as_deref().zip(found.name.as_deref())
+            && let Err(error) = write(&folder.join(name), found.eras)
         {
             // It is found out again next time, which costs one start of the server.
-            tracing::debug!(%error, file = %file.display(), "cannot keep the server's eras");
+            tracing::debug!(%error, folder = %folder.display(), "cannot keep the server's eras");
         }
     }
 }
@@ -166,19 +185,25 @@ mod tests {
         }
     }
 
+    fn kept_in(folder: &Folder) -> Remembered {
+        Remembered::new(None, Some(folder.0.clone()))
+    }
+
     #[test]
     fn what_was_found_is_known_after_a_restart() {
         let folder = Folder::new("restart");
         let server = command("/bin/server", &["--flag"]);
-        let remembered = Remembered::of(&server, None, Some(&folder.0));
-        assert_eq!(remembered.known(), Eras::UNKNOWN);
+        let remembered = kept_in(&folder);
+        assert_eq!(remembered.of(&server), Eras::UNKNOWN);
         remembered.note(Era::Modern, false);
         remembered.note(Era::Legacy, true);
-        let again = Remembered::of(&server, None, Some(&folder.0));
-        assert_eq!(again.known(), remembered.known());
-        assert_eq!(again.known().modern, Some(false));
-        let other = Remembered::of(&command("/bin/server", &[]), None, Some(&folder.0));
-        assert_eq!(other.known(), Eras::UNKNOWN);
+        assert_eq!(kept_in(&folder).of(&server), remembered.known());
+        assert_eq!(remembered.of(&server).modern, Some(false));
+        let other = command("/bin/server", &[]);
+        assert_eq!(kept_in(&folder).of(&other), Eras::UNKNOWN);
+        // A package that was installed anew, in the life of one proxy.
+        assert_eq!(remembered.of(&other), Eras::UNKNOWN);
+        assert_eq!(remembered.of(&server).legacy, Some(true));
     }
 
     #[test]
@@ -187,10 +212,11 @@ mod tests {
         let script = folder.0.join("server.js");
         fs::write(&script, "1").unwrap();
         let server = command("node", &[script.to_str().unwrap()]);
-        Remembered::of(&server, None, Some(&folder.0)).note(Era::Modern, true);
+        let remembered = kept_in(&folder);
+        remembered.of(&server);
+        remembered.note(Era::Modern, true);
         fs::write(&script, "22").unwrap();
-        let changed = Remembered::of(&server, None, Some(&folder.0));
-        assert_eq!(changed.known(), Eras::UNKNOWN);
+        assert_eq!(kept_in(&folder).of(&server), Eras::UNKNOWN);
     }
 
     #[test]
@@ -198,7 +224,9 @@ mod tests {
         let folder = Folder::new("old");
         let server = command("/bin/server", &[]);
         let file = folder.0.join("eras").join(name(&server));
-        Remembered::of(&server, None, Some(&folder.0)).note(Era::Modern, true);
+        let remembered = kept_in(&folder);
+        remembered.of(&server);
+        remembered.note(Era::Modern, true);
         let later = SystemTime::now() + BELIEVED + Duration::from_secs(1);
         assert!(read(&file, SystemTime::now()).is_some());
         assert!(read(&file, later).is_none());
@@ -212,8 +240,8 @@ mod tests {
             legacy: Some(true),
             modern: Some(true),
         };
-        let remembered = Remembered::of(&command("x", &[]), Some(dual), None);
+        let remembered = Remembered::new(Some(dual), None);
         remembered.note(Era::Modern, false);
-        assert_eq!(remembered.known(), dual);
+        assert_eq!(remembered.of(&command("x", &[])), dual);
     }
 }

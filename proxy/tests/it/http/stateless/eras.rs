@@ -120,3 +120,22 @@ async fn a_server_that_failed_to_start_once_is_not_forgotten_to_speak_2026_07_28
     assert_eq!(said(&proxy, "count", json!({})).await, "1");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[tokio::test]
+async fn what_was_found_out_is_known_to_the_next_proxy() {
+    let folder = std::env::temp_dir().join(format!("mcp-eras-kept-{}", std::process::id()));
+    let flags = ["--cache-dir", folder.to_str().unwrap()];
+    let toy = ["--on-discover", "exit"];
+    let first = Proxy::start(&flags, &toy).await;
+    tool(&first, 1, "count", json!({})).await.refused(400).await;
+    let next = Proxy::start(&flags, &toy).await;
+    tool(&next, 1, "count", json!({})).await.refused(400).await;
+    assert!(
+        super::pids(&next).await.is_empty(),
+        "nothing was started to find out"
+    );
+    // Other arguments are another server.
+    let other = Proxy::start(&flags, &["--era", "modern"]).await;
+    assert_eq!(said(&other, "count", json!({})).await, "1");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
