@@ -38,6 +38,7 @@ Usage: cargo xtask VERB
   mixed [--seconds N]           clients of every era at the same time, for a minute
   bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
   bench wire                    the benchmarks of the byte path
+  bench warm                    starting an installed package, beside npx -y
   fuzz [TARGET] [--seconds N]   fuzz targets on the nightly toolchain (60 seconds each)
   fetch                         what the tests need, ahead of time
 

@@ -76,7 +76,11 @@ pub fn judge(outcome: &Outcome) -> Finding {
                 Some(
                     ErrorCode::HEADER_MISMATCH | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
                 ) => Finding::Modern,
-                _ => Finding::Legacy,
+                // It has a fault of its own, which may be gone the next time.
+                Some(ErrorCode::INTERNAL_ERROR) | None => Finding::Unclear(
+                    "it answered server/discover with an internal error".to_owned(),
+                ),
+                Some(_) => Finding::Legacy,
             }
         }
         Outcome::Lost(loss) => Finding::Unclear(loss.sentence.clone()),
@@ -171,6 +175,10 @@ mod tests {
             (error(-32601), Finding::Legacy),
             (error(-32000), Finding::Legacy),
             (error(-32021), Finding::Modern),
+            (
+                error(-32603),
+                Finding::Unclear("it answered server/discover with an internal error".to_owned()),
+            ),
             (
                 error(-32022),
                 Finding::OtherVersion("2027-01-01".to_owned()),

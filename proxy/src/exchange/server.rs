@@ -124,6 +124,22 @@ pub trait Server: Send + Sync + 'static {
         let _ = tool;
         None
     }
+
+    /// Whether what [`Server::mirrored`] says is what the server once said; false when its list of
+    /// tools could not be read.
+    fn tools_are_known(&self) -> bool {
+        true
+    }
+
+    /// Reads the server's list of tools again: a client may know a newer one. Not more often than is
+    /// good for the server; resolves at once then.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped; the list stays as it was.
+    fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// What a front keeps of a call.

@@ -60,6 +60,10 @@ fn of_message(headers: &HeaderMap, claim: &Claim, message: &Message) -> Result<E
 fn legacy(claim: &Claim) -> Result<Era, Fault> {
     match claim {
         Claim::Unknown => Err(Fault::VersionUnknown),
+        Claim::Newer(requested) => Err(Wrong::Version {
+            requested: requested.clone(),
+        }
+        .into()),
         _ => Ok(Era::Legacy),
     }
 }

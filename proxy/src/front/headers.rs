@@ -34,6 +34,8 @@ pub(super) enum Claim {
     Legacy,
     /// 2026-07-28.
     Modern(String),
+    /// A version that is newer than any we know.
+    Newer(String),
     /// Something else.
     Unknown,
 }
@@ -48,8 +50,18 @@ pub(super) fn version(headers: &HeaderMap) -> Claim {
     match text.parse::<Version>() {
         Ok(version) if version.era() == Era::Legacy => Claim::Legacy,
         Ok(_) => Claim::Modern(text.to_owned()),
+        Err(_) if is_newer(text) => Claim::Newer(text.to_owned()),
         Err(_) => Claim::Unknown,
     }
+}
+
+/// Whether a text is the date of a revision that is still to come.
+fn is_newer(text: &str) -> bool {
+    let shape = text.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    text.len() == 10 && shape && text > Version::LATEST.as_str()
 }
 
 /// How the official SDKs spell what a POST must accept. Nearly every request says it like this, and
@@ -89,7 +101,7 @@ pub(super) fn check_legacy(headers: &HeaderMap) -> Result<(), Fault> {
     match version(headers) {
         Claim::Absent | Claim::Legacy => Ok(()),
         Claim::Modern(requested) => Err(Fault::ModernUnserved { requested }),
-        Claim::Unknown => Err(Fault::VersionUnknown),
+        Claim::Newer(_) | Claim::Unknown => Err(Fault::VersionUnknown),
     }
 }
 
@@ -201,6 +213,8 @@ mod tests {
         assert_eq!(read("2025-06-18"), Claim::Legacy);
         assert_eq!(read("2026-07-28"), Claim::Modern("2026-07-28".to_owned()));
         assert_eq!(read("1999-01-01"), Claim::Unknown);
+        assert_eq!(read("2099-01-01"), Claim::Newer("2099-01-01".to_owned()));
+        assert_eq!(read("2099-01-1x"), Claim::Unknown);
         assert_eq!(version(&headers(&[])), Claim::Absent);
     }
 }

@@ -17,6 +17,9 @@ use crate::link::child::{Child, State, Status};
 /// How soon a client may try again after a server could not be started.
 const RETRY_AFTER_FAILED_START: Duration = Duration::from_secs(2);
 
+/// What collecting a killed child may take on a busy machine, beyond the ladder that stops it.
+const COLLECTING: Duration = Duration::from_secs(2);
+
 /// How long a failed start makes the proxy unready. Longer would keep a machine out of its pool for
 /// good: where no request comes, nothing tries again.
 const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -61,7 +64,9 @@ impl Pool {
         let settings = &self.settings;
         // Before a place is taken: whoever waits for an installation keeps nobody else out.
         let command = settings.program.command(settings.start).await?;
-        let place = self.settings.room.place(self.settings.start).await?;
+        let ladder = settings.link.stop;
+        let patience = ladder.close_wait + ladder.term_wait + COLLECTING;
+        let place = settings.room.place(patience).await?;
         // There are as many as places in the room, unless the pool stops and waits for all of them.
         let own = Arc::clone(&self.own).try_acquire_owned();
         let own = own.map_err(|_| Refusal::Draining)?;

@@ -60,12 +60,12 @@ impl Pool {
 
     /// A child of several clients, greeted once.
     pub(super) async fn common(&self, whose: Whose) -> Result<Arc<Legacy>, Refusal> {
-        self.common
-            .get(whose, async {
-                self.still_serving()?;
-                self.greeted().await
-            })
-            .await
+        let pool = self.me()?;
+        let start = || async move {
+            pool.still_serving()?;
+            pool.greeted().await
+        };
+        self.common.get(whose, start).await
     }
 
     /// A server that the proxy itself has greeted.

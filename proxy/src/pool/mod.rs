@@ -21,8 +21,8 @@ mod slots;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mcp_wire::Era;
@@ -79,6 +79,8 @@ pub struct Settings {
 
 /// The children of one configured server.
 pub struct Pool {
+    /// Itself, for what goes on without the request that began it.
+    me: Weak<Self>,
     settings: Settings,
     children: Children,
     next: AtomicU64,
@@ -118,7 +120,8 @@ impl Pool {
         // side; the system says so elsewhere, for it has no session ids either.
         let _random = getrandom::fill(&mut key);
         let eras = Remembered::new(settings.eras, settings.cache.clone());
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
             settings,
@@ -164,6 +167,11 @@ impl Pool {
     async fn known_eras(&self) -> Result<Eras, Refusal> {
         let command = self.settings.program.command(self.settings.start).await?;
         Ok(self.eras.of(&command))
+    }
+
+    /// Itself. It is there as long as anybody calls it.
+    fn me(&self) -> Result<Arc<Self>, Refusal> {
+        self.me.upgrade().ok_or(Refusal::Draining)
     }
 
     /// Nothing starts once the proxy stops.

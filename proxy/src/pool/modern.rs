@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mcp_wire::Era;
+use tokio::time::Instant;
 
 use super::slots::Whose;
 use super::{Pool, Sharing};
@@ -48,15 +49,15 @@ impl Pool {
 
     async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
         let shared = whose.is_none();
-        self.moderns
-            .get(whose, async {
-                self.still_serving()?;
-                if self.known_eras().await?.modern == Some(false) {
-                    return Err(only_legacy());
-                }
-                self.probe(shared).await
-            })
-            .await
+        let pool = self.me()?;
+        let start = move || async move {
+            pool.still_serving()?;
+            if pool.known_eras().await?.modern == Some(false) {
+                return Err(only_legacy());
+            }
+            pool.probe(shared).await
+        };
+        self.moderns.get(whose, start).await
     }
 
     /// A child that was found to speak 2026-07-28.
@@ -87,6 +88,10 @@ impl Pool {
                 self.eras.note(Era::Modern, false);
                 Err(only_legacy())
             }
+            Finding::Unclear(_) if proven => Err(Refusal::Start {
+                sentence: "it did not answer server/discover as it used to".to_owned(),
+                retry_after: RETRY_START,
+            }),
             Finding::Unclear(sentence) => {
                 drop(unfinished);
                 self.ask_in_the_old_way(sentence).await
@@ -107,7 +112,8 @@ impl Pool {
                 Ok(legacy) => {
                     let found = tokio::time::timeout(GRACE, &mut greeting).await;
                     legacy.stop();
-                    found.unwrap_or(Ok(Finding::Legacy))
+                    let silent = || Finding::Unclear("it did not answer server/discover".to_owned());
+                    found.unwrap_or_else(|_| Ok(silent()))
                 }
                 // It tells nothing; the first child's own time goes on.
                 Err(_) => greeting.await,
@@ -118,15 +124,14 @@ impl Pool {
     /// The server died or wrote garbage: one of the session eras, or broken. One that has shown
     /// that it speaks this era has only failed to start.
     async fn ask_in_the_old_way(&self, sentence: String) -> Result<Arc<Modern>, Refusal> {
-        let known = self.eras.known();
-        if known.modern == Some(true) || known.legacy == Some(false) {
+        if self.eras.known().legacy == Some(false) {
             return Err(Refusal::Start {
                 sentence,
                 retry_after: RETRY_START,
             });
         }
         self.greeted().await?.stop();
-        self.eras.note(Era::Modern, false);
+        self.eras.doubt(Instant::now());
         Err(only_legacy())
     }
 }

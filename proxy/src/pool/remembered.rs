@@ -15,12 +15,16 @@ use mcp_wire::Era;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::back::verdict::Eras;
 use crate::link::child::Command;
 
 /// How long what was found is believed.
 const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a server that may only have had bad luck is not asked again.
+const DOUBTED: Duration = Duration::from_secs(30);
 
 /// The eras of one server.
 #[derive(Debug)]
@@ -37,6 +41,9 @@ struct Found {
     eras: Eras,
     /// The name of its file.
     name: Option<String>,
+    /// Until when it is taken to speak nothing newer than the session eras, though it only failed
+    /// to say otherwise.
+    doubted: Option<Instant>,
 }
 
 /// What is in the file.
@@ -55,6 +62,7 @@ impl Remembered {
             found: Mutex::new(Found {
                 eras: said.unwrap_or(Eras::UNKNOWN),
                 name: None,
+                doubted: None,
             }),
             said: said.is_some(),
             folder: folder.map(|folder| folder.join("eras")),
@@ -75,10 +83,25 @@ impl Remembered {
                 *found = Found {
                     eras: kept.unwrap_or(Eras::UNKNOWN),
                     name: Some(name),
+                    doubted: None,
                 };
             }
         }
-        self.known()
+        let mut eras = self.known();
+        let doubted = self.found.lock().doubted;
+        if doubted.is_some_and(|until| Instant::now() < until) {
+            eras.modern = Some(false);
+        }
+        eras
+    }
+
+    /// The server did not say that it speaks the modern era, in a way that may be bad luck: it
+    /// died, was silent, or wrote garbage, and then answered in the old way. That is believed for a
+    /// while, so that not every request costs two processes, and never written down.
+    pub(super) fn doubt(&self, now: Instant) {
+        if !self.said {
+            self.found.lock().doubted = Some(now + DOUBTED);
+        }
     }
 
     /// What is known now.

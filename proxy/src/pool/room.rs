@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct Room {
     places: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Taken>>,
     next: AtomicU64,
+    /// Those who wait for a place somebody is leaving.
+    waiting: AtomicUsize,
 }
 
 /// Who has a place.
@@ -50,6 +52,7 @@ impl Room {
             places: Arc::new(Semaphore::new(cap)),
             taken: Mutex::default(),
             next: AtomicU64::new(1),
+            waiting: AtomicUsize::new(0),
         })
     }
 
@@ -59,8 +62,8 @@ impl Room {
         self.cap
     }
 
-    /// A place for one more child. While one is stopping, its place is waited for, at most for
-    /// `patience`; one that nobody needs is stopped for it.
+    /// A place for one more child. A place that somebody is leaving is waited for, by no more than
+    /// are leaving and at most for `patience`; a child that nobody needs is stopped for it.
     ///
     /// # Errors
     ///
@@ -74,7 +77,9 @@ impl Room {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(self.given(permit));
         }
-        if !self.is_one_leaving() && !self.stop_idlest() {
+        // Counted before it looks, so that two never wait for the same place.
+        let waiting = Waiting::new(&self.waiting);
+        if waiting.before >= self.leaving() && !self.stop_idlest() {
             return Err(full);
         }
         let permit = Arc::clone(&self.places).acquire_owned();
@@ -84,11 +89,11 @@ impl Room {
         }
     }
 
-    /// Whether a place is about to be free: its child stops, or has ended and was not seen out yet.
-    fn is_one_leaving(&self) -> bool {
+    /// Places that are about to be free: their child stops, or has ended and was not seen out yet.
+    fn leaving(&self) -> usize {
         let taken = self.taken.lock();
-        let mut states = taken.values().map(|taken| taken.child.status().state);
-        states.any(|state| state != State::Running)
+        let states = taken.values().map(|taken| taken.child.status().state);
+        states.filter(|state| *state != State::Running).count()
     }
 
     /// Stops the child that nobody has needed for longest; false if all are needed.
@@ -96,6 +101,7 @@ impl Room {
         let taken = self.taken.lock();
         let idlest = taken
             .values()
+            .filter(|taken| taken.child.status().state == State::Running)
             .filter_map(|taken| Some((taken.conversation.upgrade()?.idle_since()?, taken)))
             .min_by_key(|(since, _)| *since);
         let Some((_, idlest)) = idlest else {
@@ -111,6 +117,28 @@ impl Room {
             number: self.next.fetch_add(1, Ordering::Relaxed),
             permit: Some(permit),
         }
+    }
+}
+
+/// Somebody who waits for a place.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    /// How many waited already.
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        Self {
+            before: count.fetch_add(1, Ordering::AcqRel),
+            count,
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

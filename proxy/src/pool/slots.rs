@@ -4,11 +4,15 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::sync::watch;
 
 use crate::exchange::{Principal, Refusal, Server};
+
+/// How soon a client may try again after a start that came to no end.
+const RETRY_BROKEN: Duration = Duration::from_secs(1);
 
 /// Whom a common child serves: one principal, or everybody.
 pub(super) type Whose = Option<Principal>;
@@ -18,9 +22,12 @@ pub(super) struct Slots<S>(Mutex<HashMap<Whose, Arc<Slot<S>>>>);
 
 struct Slot<S> {
     living: Mutex<Weak<S>>,
-    /// Held while a child starts. The last failure, for those who waited while it happened.
-    starting: tokio::sync::Mutex<Option<(Instant, Refusal)>>,
+    /// A start in progress, and its end for all who wait for it.
+    starting: Mutex<Option<Started<S>>>,
 }
+
+/// What a start came to, once it is over.
+type Started<S> = watch::Receiver<Option<Result<Arc<S>, Refusal>>>;
 
 impl<S> Default for Slots<S> {
     fn default() -> Self {
@@ -32,7 +39,7 @@ impl<S> Default for Slot<S> {
     fn default() -> Self {
         Self {
             living: Mutex::default(),
-            starting: tokio::sync::Mutex::default(),
+            starting: Mutex::default(),
         }
     }
 }
@@ -43,32 +50,71 @@ impl<S: Server> Slots<S> {
     /// # Errors
     ///
     /// As `start`, which is not run for each of many that wait.
-    pub(super) async fn get<F>(&self, whose: Whose, start: F) -> Result<Arc<S>, Refusal>
+    ///
+    /// # Cancel safety
+    ///
+    /// A start that was begun goes on without whoever began it: it is everybody's. Were it to end
+    /// with the request, clients with little patience would keep a slow server from ever starting.
+    pub(super) async fn get<F>(
+        &self,
+        whose: Whose,
+        start: impl FnOnce() -> F,
+    ) -> Result<Arc<S>, Refusal>
     where
-        F: Future<Output = Result<Arc<S>, Refusal>>,
+        F: Future<Output = Result<Arc<S>, Refusal>> + Send + 'static,
     {
         let slot = Arc::clone(self.0.lock().entry(whose).or_default());
         if let Some(server) = slot.living() {
             return Ok(server);
         }
-        let arrived = Instant::now();
-        let mut failure = slot.starting.lock().await;
-        if let Some(server) = slot.living() {
-            return Ok(server);
-        }
-        if let Some((at, refusal)) = &*failure
-            && *at > arrived
-        {
-            // It was tried for us, too: trying again for each would make the last one wait for
-            // the sum of all.
-            return Err(refusal.clone());
-        }
-        let started = start.await;
-        match &started {
-            Ok(server) => *slot.living.lock() = Arc::downgrade(server),
-            Err(refusal) => *failure = Some((Instant::now(), refusal.clone())),
-        }
-        started
+        let mut started = {
+            let mut starting = slot.starting.lock();
+            if let Some(server) = slot.living() {
+                return Ok(server);
+            }
+            match &*starting {
+                Some(started) => started.clone(),
+                None => {
+                    let (over, started) = watch::channel(None);
+                    *starting = Some(started.clone());
+                    let (slot, start) = (Arc::clone(&slot), start());
+                    tokio::spawn(async move {
+                        let mut unless_broken = Over(&slot);
+                        let result = start.await;
+                        if let Ok(server) = &result {
+                            *unless_broken.0.living.lock() = Arc::downgrade(server);
+                        }
+                        unless_broken.settle();
+                        over.send_replace(Some(result));
+                    });
+                    started
+                }
+            }
+        };
+        let over = started.wait_for(Option::is_some).await;
+        let result = over.ok().and_then(|result| result.clone());
+        result.unwrap_or_else(|| {
+            // The start panicked, which is reported where it happened.
+            Err(Refusal::Start {
+                sentence: "its start was given up".to_owned(),
+                retry_after: RETRY_BROKEN,
+            })
+        })
+    }
+}
+
+/// Sees to it that a start that is over, even by a panic, is not waited for.
+struct Over<'a, S>(&'a Slot<S>);
+
+impl<S> Over<'_, S> {
+    fn settle(&mut self) {
+        self.0.starting.lock().take();
+    }
+}
+
+impl<S> Drop for Over<'_, S> {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

@@ -12,6 +12,7 @@ use std::process::Command;
 use self::figures::{Seen, table};
 use self::subject::{Case, Subject};
 use crate::place;
+use crate::proxy::Profile;
 use crate::run::{self, Log, Result};
 
 const KIB: usize = 1 << 10;
@@ -73,6 +74,12 @@ impl Asked {
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if arguments == ["wire"] {
         return run::show(cargo().args(["bench", "--locked", "--package", "mcp-wire"]));
+    }
+    if arguments == ["warm"] {
+        let log = Log::start(place::target().join("test-logs/warm.log"))?;
+        let proxy = Profile::Release.build(&log)?;
+        let script = place::root().join("bench/warm.py");
+        return run::show(Command::new("python3").arg(script).arg(proxy));
     }
     let asked = Asked::read(arguments)?;
     run::show(cargo().args([

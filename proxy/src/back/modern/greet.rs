@@ -19,6 +19,12 @@ use crate::exchange::{Outcome, Refusal, Retry};
 /// How long the list of tools may take before calls are let through unchecked.
 const TOOLS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Between two readings of it. Every refused header asks for one.
+const TOOLS_PAUSE: Duration = Duration::from_millis(500);
+
+/// Before the proxy listens again at a server that ended its subscription.
+const LISTEN_PAUSE: Duration = Duration::from_secs(1);
+
 /// Pages of tools that are read. A server that has more goes round in circles.
 const MAX_PAGES: usize = 64;
 
@@ -78,26 +84,38 @@ impl Modern {
     }
 
     /// Reads the list of tools. One that cannot be read, or not in time, leaves what was known.
-    pub(super) async fn read_tools(self: &Arc<Self>) {
-        if self.reading.swap(true, Ordering::AcqRel) {
-            // Whoever reads looks again.
-            self.stale.store(true, Ordering::Release);
-            return;
-        }
-        loop {
-            self.stale.store(false, Ordering::Release);
-            match tokio::time::timeout(TOOLS_PATIENCE, self.tools()).await {
-                Ok(Some(tools)) => self.machine.lock().tools = Arc::new(tools),
-                Ok(None) | Err(_) => tracing::warn!(
-                    "the server's list of tools could not be read; \
-                     Mcp-Param headers are not checked against it"
-                ),
-            }
-            self.reading.store(false, Ordering::Release);
-            let again = self.stale.load(Ordering::Acquire);
-            if !again || self.reading.swap(true, Ordering::AcqRel) {
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped; the list stays as it was.
+    pub(super) async fn read_tools(&self) {
+        let arrived = Instant::now();
+        let mut begun = self.reading.lock().await;
+        if let Some(begun) = *begun {
+            if begun > arrived {
+                // Somebody else read it for us, too.
                 return;
             }
+            tokio::time::sleep_until(begun + TOOLS_PAUSE).await;
+        }
+        *begun = Some(Instant::now());
+        let tools = tokio::time::timeout(TOOLS_PATIENCE, self.tools()).await;
+        let found = tools.ok().flatten();
+        self.unread.store(found.is_none(), Ordering::Release);
+        match found {
+            Some(tools) => self.machine.lock().tools = Arc::new(tools),
+            None => tracing::warn!(
+                "the server's list of tools could not be read; the next call of a tool tries again"
+            ),
+        }
+    }
+
+    /// The server ended the subscription by which the proxy hears of changes.
+    pub(super) async fn listen_again(self: Arc<Self>) {
+        tokio::time::sleep(LISTEN_PAUSE).await;
+        if !self.machine.lock().is_gone() {
+            self.listen();
+            self.read_tools().await;
         }
     }
 

@@ -1,50 +1,80 @@
 //! What the server wrote, and whom it is for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use mcp_wire::{ErrorCode, Id, Kind, Member, Message, Span, method, object};
+use memchr::memmem;
 use tokio::time::Instant;
 
 use super::super::level::severity;
 use super::super::parting;
-use super::machine::{InFlight, Machine, OURS};
+use super::machine::{InFlight, Machine, OURS, is_result_type};
 use crate::exchange::{Event, Key, Outcome};
 use crate::link::{End, EndReason, Link};
+
+/// How long a server is kept for a client that has a question to answer or a task to ask after. A
+/// person may be behind it.
+const UNFINISHED: Duration = Duration::from_secs(5 * 60);
 
 /// By what a notification or an answer names its subscription.
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
+/// What the proxy itself has to see to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// The list of tools has changed.
+    Tools,
+    /// The server ended the proxy's own subscription.
+    Unsubscribed,
+}
+
 impl Machine {
-    /// One message of the server. True when the server's tools have changed.
-    pub(super) fn message(&mut self, message: Message, now: Instant, link: &dyn Link) -> bool {
+    /// One message of the server, and what it means for the proxy itself.
+    pub(super) fn message(
+        &mut self,
+        message: Message,
+        now: Instant,
+        link: &dyn Link,
+    ) -> Option<News> {
         match message.kind() {
-            Kind::Result | Kind::Error => self.response(message, now),
+            Kind::Result | Kind::Error => return self.response(message, now),
             Kind::Request => refuse(&message, link),
             Kind::Notification => match message.method().unwrap_or_default() {
                 method::PROGRESS => self.progress(message),
-                method::CANCELLED => self.ended_by_server(&message),
-                method::LOG_MESSAGE => self.log(message),
+                method::CANCELLED => return self.ended_by_server(&message),
+                method::LOG_MESSAGE => self.log(message, now),
                 _ => return self.news(message),
             },
         }
-        false
+        None
     }
 
-    fn response(&mut self, mut message: Message, now: Instant) {
+    fn response(&mut self, mut message: Message, now: Instant) -> Option<News> {
         let key = message.id().and_then(|id| id.as_u64());
         let Some((_, call)) = key.and_then(|key| self.calls.remove_entry(&key)) else {
             // Late, after a cancel or a timeout, or never ours. Nobody waits for it.
+            if let Some(key) = key {
+                self.forget(key);
+            }
             tracing::debug!(target: "modern", "dropped an answer nobody waits for");
-            return;
+            return None;
         };
         if call.feed != OURS {
             self.last_used = now;
         }
         if message.kind() == Kind::Error {
             call.done(Outcome::Error(message));
-            return;
+            return None;
+        }
+        if call.feed == OURS && call.is_subscription() {
+            return Some(News::Unsubscribed);
         }
         if let Some(id) = &call.subscription {
             restore_subscription(&mut message, id);
+        }
+        if call.may_ask && is_unfinished(&message) {
+            self.needed = now + UNFINISHED;
         }
         if call.may_ask
             && let Some(principal) = self.principal(call.feed).cloned()
@@ -52,6 +82,7 @@ impl Machine {
             self.company.leave_mark(&principal, &mut message);
         }
         call.done(Outcome::Result(message));
+        None
     }
 
     /// Progress goes to the call whose token it names, with the client's own token in it.
@@ -68,19 +99,20 @@ impl Machine {
     }
 
     /// A log record names no call. It goes to the one that wants records of its severity; where
-    /// several do it could be any's, and reaches none: a record on another's stream would be a
-    /// leak (2026-07-28, logging: only on the stream of the request it is about).
-    fn log(&self, message: Message) {
+    /// several do, or a call was given up and may be meant, it reaches none: a
+    /// record on another's stream would be a leak (2026-07-28, logging: only on the stream of the
+    /// request it is about).
+    fn log(&self, message: Message, now: Instant) {
         let severity = severity(&message);
         let mut wanting = self
             .calls
             .values()
             .filter(|call| call.level.is_some_and(|level| severity >= level));
         match (wanting.next(), wanting.next()) {
-            (Some(call), None) => {
+            (Some(call), None) if !self.may_mean_another(now) => {
                 call.outlet.push(call.exchange, Event::Notify(message));
             }
-            (Some(_), Some(_)) => {
+            (Some(_), _) => {
                 tracing::debug!(target: "modern", "dropped a log record several calls could mean");
             }
             (None, _) => {}
@@ -88,30 +120,33 @@ impl Machine {
     }
 
     /// Everything else belongs to a subscription, or to nobody.
-    fn news(&self, mut message: Message) -> bool {
+    fn news(&self, mut message: Message) -> Option<News> {
         let named = message.member(Member::MetaSubscriptionId).and_then(key);
         let Some(call) = named.and_then(|key| self.calls.get(&key)) else {
             tracing::debug!(target: "modern", "dropped a notification of no subscription");
-            return false;
+            return None;
         };
         if call.feed == OURS {
-            return message.method() == Some(method::TOOLS_LIST_CHANGED);
+            let tools = message.method() == Some(method::TOOLS_LIST_CHANGED);
+            return tools.then_some(News::Tools);
         }
         if let Some(id) = &call.subscription {
             message.replace(Member::MetaSubscriptionId, id.clone());
         }
         call.outlet.push(call.exchange, Event::Notify(message));
-        false
+        None
     }
 
     /// On stdio a server ends a subscription by `notifications/cancelled`; towards HTTP that is
     /// the graceful answer (2026-07-28, subscriptions, "Graceful closure").
-    fn ended_by_server(&mut self, message: &Message) {
-        let named = message.member(Member::RequestId).and_then(key);
-        let Some(key) = named else { return };
+    fn ended_by_server(&mut self, message: &Message) -> Option<News> {
+        let key = message.member(Member::RequestId).and_then(key)?;
         if self.calls.get(&key).is_some_and(InFlight::is_subscription)
             && let Some(call) = self.calls.remove(&key)
         {
+            if call.feed == OURS {
+                return Some(News::Unsubscribed);
+            }
             let id = Id::number(key);
             let subscription = call.subscription.as_deref().unwrap_or_else(|| id.text());
             call.done(Outcome::Result(mcp_wire::subscription_ended(
@@ -119,6 +154,7 @@ impl Machine {
                 subscription,
             )));
         }
+        None
     }
 
     /// A line that could not be read was somebody's answer.
@@ -136,6 +172,16 @@ impl Machine {
             call.done(Outcome::Lost(parting::ended(end)));
         }
     }
+}
+
+/// Whether more is to come of a call: a round to be answered or a task to be followed.
+fn is_unfinished(message: &Message) -> bool {
+    let result = message.result().unwrap_or_default();
+    // Looked for as bytes first: nearly no result says so, and some are large.
+    let says = |kind: &str| {
+        memmem::find(result, kind.as_bytes()).is_some() && is_result_type(result, kind)
+    };
+    says("input_required") || says("task")
 }
 
 /// A server of this era must not write requests (2026-07-28, stdio, "Receiving messages").

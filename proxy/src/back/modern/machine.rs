@@ -3,8 +3,9 @@
 //! This file has the client's side (calls, cancellations, time); `inbound.rs` has the server's,
 //! `company.rs` keeps apart what several clients or machines could confuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mcp_wire::{ErrorCode, Member, Message, method, object};
@@ -20,8 +21,16 @@ use crate::exchange::{
 use crate::link::{Link, SendError};
 
 /// Calls one server may have in flight, standing subscriptions included. Far above what clients
-/// send on purpose; it bounds the table, and a loop that never reads its answers.
-pub(super) const MAX_IN_FLIGHT: usize = 4096;
+/// send on purpose, and half of the connections there may be, so that there are some left to ask
+/// after the proxy's health.
+pub(super) const MAX_IN_FLIGHT: usize = 2048;
+
+/// How long a server that was told of a cancellation is thought to write about the call all the
+/// same. It should stop as soon as it can.
+const ABANDONED: Duration = Duration::from_secs(10);
+
+/// Calls given up that are remembered for that; the oldest are forgotten first.
+const MAX_ABANDONED: usize = 256;
 
 /// The seat of the proxy's own requests. Seats count from zero, so it is nobody else's.
 pub(super) const OURS: FeedId = FeedId(u64::MAX);
@@ -45,6 +54,11 @@ pub(super) struct Machine {
     pub(super) epitaph: Option<String>,
     /// When a client last wanted something of it.
     pub(super) last_used: Instant,
+    /// Until when it is kept though nobody waits: a client has a question to answer, or a task to
+    /// ask after.
+    pub(super) needed: Instant,
+    /// Calls that were given up, and when. Their server may still work on them, and write of them.
+    abandoned: VecDeque<(Key, Instant)>,
 }
 
 /// A call the server has not answered yet.
@@ -88,6 +102,8 @@ impl Machine {
             gone: false,
             epitaph: None,
             last_used: now,
+            needed: now,
+            abandoned: VecDeque::new(),
         }
     }
 
@@ -177,8 +193,10 @@ impl Machine {
             exchange,
             outlet,
             token,
+            // A subscription's stream has no log records (2026-07-28, Streamable HTTP).
             level: message
                 .string(Member::MetaLogLevel)
+                .filter(|_| !listens)
                 .and_then(|level| level::position(&level)),
             subscription: message
                 .id_text()
@@ -206,11 +224,36 @@ impl Machine {
         })
     }
 
-    pub(super) fn cancel(&mut self, key: Key, notice: Option<Message>, link: &dyn Link) {
+    pub(super) fn cancel(
+        &mut self,
+        key: Key,
+        notice: Option<Message>,
+        now: Instant,
+        link: &dyn Link,
+    ) {
         if let Some(call) = self.calls.remove(&key) {
+            self.abandon(key, now);
             send_cancel(key, notice, link);
             call.done(Outcome::Cancelled);
         }
+    }
+
+    fn abandon(&mut self, key: Key, now: Instant) {
+        self.abandoned.push_back((key, now));
+        if self.abandoned.len() > MAX_ABANDONED {
+            self.abandoned.pop_front();
+        }
+    }
+
+    /// The server has answered a call that was given up: it writes of it no more.
+    pub(super) fn forget(&mut self, key: Key) {
+        self.abandoned.retain(|(abandoned, _)| *abandoned != key);
+    }
+
+    /// Whether what the server writes now may be about a call that was given up.
+    pub(super) fn may_mean_another(&self, now: Instant) -> bool {
+        let last = self.abandoned.back();
+        last.is_some_and(|(_, since)| now.duration_since(*since) < ABANDONED)
     }
 
     pub(super) fn attach(&mut self, key: Key, outlet: Outlet) {
@@ -229,6 +272,7 @@ impl Machine {
             .collect();
         for key in over {
             if let Some(call) = self.calls.remove(&key) {
+                self.abandon(key, now);
                 send_cancel(key, None, link);
                 call.done(Outcome::Lost(parting::late()));
             }

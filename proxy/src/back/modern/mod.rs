@@ -19,7 +19,9 @@ mod machine;
 mod tests;
 mod tools;
 
-use std::sync::atomic::AtomicBool;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use mcp_wire::{Id, Message};
@@ -28,6 +30,7 @@ use tokio::time::Instant;
 
 use self::company::Company;
 pub use self::company::Neighbours;
+use self::inbound::News;
 use self::machine::Machine;
 use super::towards::Towards;
 use crate::exchange::{
@@ -39,10 +42,10 @@ use crate::link::{End, Inbound, Link};
 pub struct Modern {
     machine: Mutex<Machine>,
     link: Towards,
-    /// Somebody reads the list of tools.
-    reading: AtomicBool,
-    /// The list has changed while it was read.
-    stale: AtomicBool,
+    /// Held by whoever reads the list of tools; when the last reading began.
+    reading: tokio::sync::Mutex<Option<Instant>>,
+    /// It could not be read.
+    unread: AtomicBool,
 }
 
 impl Modern {
@@ -55,8 +58,8 @@ impl Modern {
         Arc::new(Self {
             machine: Mutex::new(Machine::new(Company::new(neighbours), Instant::now())),
             link: Towards::default(),
-            reading: AtomicBool::new(false),
-            stale: AtomicBool::new(false),
+            reading: tokio::sync::Mutex::default(),
+            unread: AtomicBool::new(false),
         })
     }
 
@@ -91,12 +94,14 @@ impl Modern {
         self.machine.lock().expire(now, &self.link);
     }
 
-    /// When a client last wanted something of it; `None` while one waits, and before it was
-    /// greeted.
+    /// When a client last wanted something of it; `None` while one waits or has a question to
+    /// answer, and before it was greeted.
     #[must_use]
     pub fn idle_since(&self) -> Option<Instant> {
         let machine = self.machine.lock();
-        let idle = machine.greeted && machine.client_calls().next().is_none();
+        let idle = machine.greeted
+            && machine.client_calls().next().is_none()
+            && machine.needed <= Instant::now();
         idle.then_some(machine.last_used)
     }
 
@@ -136,7 +141,8 @@ impl Server for Modern {
     }
 
     fn cancel(&self, key: Key, notice: Option<Message>) {
-        self.machine.lock().cancel(key, notice, &self.link);
+        let now = Instant::now();
+        self.machine.lock().cancel(key, notice, now, &self.link);
     }
 
     fn attach(&self, key: Key, outlet: Outlet) {
@@ -163,6 +169,14 @@ impl Server for Modern {
     fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
         self.machine.lock().tools.mirrored(tool)
     }
+
+    fn tools_are_known(&self) -> bool {
+        !self.unread.load(Ordering::Acquire)
+    }
+
+    fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move { self.read_tools().await })
+    }
 }
 
 /// The link's end of the wire.
@@ -174,9 +188,15 @@ impl Inbound for Receiver {
             return;
         };
         let now = Instant::now();
-        let changed = modern.machine.lock().message(message, now, &modern.link);
-        if changed {
-            tokio::spawn(async move { modern.read_tools().await });
+        let news = modern.machine.lock().message(message, now, &modern.link);
+        match news {
+            None => {}
+            Some(News::Tools) => {
+                tokio::spawn(async move { modern.read_tools().await });
+            }
+            Some(News::Unsubscribed) => {
+                tokio::spawn(modern.listen_again());
+            }
         }
     }
 

@@ -13,9 +13,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exchange::Mirrored;
+use crate::observe::escape::escape;
 
 /// The annotation. A list without these letters in it has nothing for us, and most have not.
 const ANNOTATION: &str = "x-mcp-header";
+
+/// How much of a tool's name is shown to people, in bytes.
+const MAX_SHOWN: usize = 100;
 
 /// How deep parameters may be nested. No schema for people is deeper.
 const MAX_NESTING: usize = 32;
@@ -65,7 +69,7 @@ impl Tools {
                 }
                 // Clients have to leave such a tool out, so nobody sends its headers.
                 Err(fault) => tracing::warn!(
-                    tool = %tool.name,
+                    tool = escape(tool.name.as_bytes(), MAX_SHOWN),
                     "the server's tool has an x-mcp-header that {fault}; clients will not show it"
                 ),
             }

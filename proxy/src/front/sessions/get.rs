@@ -23,7 +23,9 @@ impl Sessions {
         match headers::version(headers) {
             // 2026-07-28 has no GET.
             Claim::Modern(_) => return Err(Fault::WrongMethod { allowed: "POST" }),
-            Claim::Unknown => return Err(Fault::VersionUnknown),
+            Claim::Newer(_) | Claim::Unknown => {
+                return Err(Fault::VersionUnknown);
+            }
             Claim::Absent | Claim::Legacy => {}
         }
         let session = self.find(headers, principal)?;

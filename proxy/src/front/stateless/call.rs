@@ -57,10 +57,8 @@ impl Stateless {
             let seated = self.seat(principal).await?;
             if let Some(headers) = headers
                 && message.method() == Some(method::TOOLS_CALL)
-                && let Some(name) = message.string(Member::Name)
-                && let Some(mirrored) = seated.server.mirrored(&name)
             {
-                mirror::check(headers, &message, &mirrored)?;
+                check_mirrored(headers, &message, &seated).await?;
             }
             tries -= 1;
             let call = Call {
@@ -117,6 +115,27 @@ impl Stateless {
             Err(_silence) => rescue::event_stream(Body::new(stream)),
         }
     }
+}
+
+/// Compares the headers of a tool call with its body, by the server's own list of tools. Before a
+/// call is refused the list is read again: its client may know a newer one.
+async fn check_mirrored(
+    headers: &HeaderMap,
+    message: &Message,
+    seated: &Seated,
+) -> Result<(), Fault> {
+    let Some(name) = message.string(Member::Name) else {
+        return Ok(());
+    };
+    let check = || match seated.server.mirrored(&name) {
+        Some(mirrored) => mirror::check(headers, message, &mirrored),
+        None => Ok(()),
+    };
+    if seated.server.tools_are_known() && check().is_ok() {
+        return Ok(());
+    }
+    Arc::clone(&seated.server).read_tools_again().await;
+    check()
 }
 
 /// An answer somebody waits for. Dropped before it came, it cancels the call: in this era leaving

@@ -95,7 +95,12 @@ fn names(name: &str) -> Option<Member> {
 
 /// A header that must be there once and say what the body says.
 fn same(headers: &HeaderMap, name: &HeaderName, body: &str) -> Result<(), Wrong> {
-    let said = mirror::one(headers, name)
+    let said = if *name == NAME {
+        mirror::one(headers, name)
+    } else {
+        mirror::plain(headers, name).map(|said| said.map(str::to_owned))
+    };
+    let said = said
         .map_err(Wrong::Header)?
         .ok_or_else(|| Wrong::Header(format!("{name} is missing")))?;
     if said == body {

@@ -12,6 +12,7 @@ use axum::http::Response;
 use bytes::Bytes;
 use mcp_wire::{Id, Message, method, object};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::super::Fault;
 use super::call::{ONLY, Wanted};
@@ -19,7 +20,8 @@ use super::{Settings, Stateless};
 use crate::exchange::{Blame, Event, Item, Loss, Outcome, Outlet, Principal, Refusal, Tap};
 
 /// Waits before a subscription is tried again at another server, one after the other; after the
-/// last one the client is told. Each failed start is a process, so they grow.
+/// last one the client is told. Each failed start is a process, so they grow, and a server that dies
+/// soon after counts as one.
 const RETRIES: [Duration; 5] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -27,6 +29,9 @@ const RETRIES: [Duration; 5] = [
     Duration::from_secs(15),
     Duration::from_secs(60),
 ];
+
+/// A server that lived this long has not died of what made the one before it die.
+const SOUND: Duration = Duration::from_secs(30);
 
 /// What a filter's members are told by.
 const CHANGES: [(&str, &str); 3] = [
@@ -93,7 +98,9 @@ impl Subscription {
     async fn carry(self, mut wanted: Wanted, mut tap: Tap) {
         let mut closing = self.front.closing.subscribe();
         let mut acknowledged = false;
+        let mut waits = RETRIES.into_iter();
         loop {
+            let begun = Instant::now();
             let end = tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => {
                     self.done(Outcome::Result(mcp_wire::subscription_ended(
@@ -113,7 +120,10 @@ impl Subscription {
                 self.done(Outcome::Lost(loss));
                 return;
             }
-            let Some((again, from_server)) = self.listen_again().await else {
+            if begun.elapsed() >= SOUND {
+                waits = RETRIES.into_iter();
+            }
+            let Some((again, from_server)) = self.listen_again(&mut waits).await else {
                 self.done(Outcome::Lost(loss));
                 return;
             };
@@ -155,8 +165,11 @@ impl Subscription {
         }
     }
 
-    async fn listen_again(&self) -> Option<(Wanted, Tap)> {
-        for wait in RETRIES {
+    async fn listen_again(
+        &self,
+        waits: &mut impl Iterator<Item = Duration>,
+    ) -> Option<(Wanted, Tap)> {
+        for wait in waits {
             tokio::time::sleep(wait).await;
             let (near, from_server) = Outlet::new(self.front.settings.outlet);
             let message = self.message.clone();

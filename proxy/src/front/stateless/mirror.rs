@@ -10,12 +10,15 @@ use super::super::Fault;
 use super::ladder::Wrong;
 use crate::exchange::Mirrored;
 
-/// What a header says, decoded; nothing if it is not there.
+/// What a header says as it stands; nothing if it is not there.
 ///
 /// # Errors
 ///
 /// It is there twice, or cannot be read. The text is for the client.
-pub(super) fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+pub(super) fn plain<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a str>, String> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -24,9 +27,22 @@ pub(super) fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Strin
         return Err(format!("{name} is there twice"));
     }
     // What is not visible ASCII, space or tab has no text (RFC 9110, 5.5, and `HeaderValue`).
-    let text = value
+    value
         .to_str()
-        .map_err(|_| format!("{name} holds bytes that are not ASCII; encode them"))?;
+        .map(Some)
+        .map_err(|_| format!("{name} holds bytes that are not ASCII; encode them"))
+}
+
+/// What a header says, decoded where it is encoded. Only `Mcp-Name` and `Mcp-Param-*` may be: what
+/// stands between reads the others as they are.
+///
+/// # Errors
+///
+/// As [`plain`], and what is no base64 of a text.
+pub(super) fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+    let Some(text) = plain(headers, name)? else {
+        return Ok(None);
+    };
     let encoded = text
         .strip_prefix("=?base64?")
         .and_then(|rest| rest.strip_suffix("?="));
@@ -51,9 +67,8 @@ pub(super) fn check(
     message: &Message,
     mirrored: &[Mirrored],
 ) -> Result<(), Fault> {
-    let arguments = message
-        .params()
-        .and_then(|params| object::get(params, "arguments"));
+    let arguments = only(message.params().unwrap_or_default(), "arguments")
+        .map_err(|text| Fault::from(Wrong::Header(text)))?;
     for one in mirrored {
         compare(headers, one, arguments).map_err(|text| Fault::from(Wrong::Header(text)))?;
     }
@@ -68,12 +83,14 @@ fn compare(
     // It was made of a token's letters.
     let name = HeaderName::from_bytes(mirrored.header.as_bytes())
         .map_err(|_| format!("{} cannot be a header", mirrored.header))?;
-    let value = arguments
-        .and_then(|arguments| {
-            let mut path = mirrored.path.iter();
-            path.try_fold(arguments, |object, member| object::get(object, member))
-        })
-        .filter(|value| *value != b"null");
+    let mut value = arguments;
+    for member in &mirrored.path {
+        value = match value {
+            Some(object) => only(object, member)?,
+            None => break,
+        };
+    }
+    let value = value.filter(|value| *value != b"null");
     match (one(headers, &name)?, value) {
         (None, None) => Ok(()),
         (None, Some(_)) => Err(format!("{name} is missing")),
@@ -82,6 +99,16 @@ fn compare(
         )),
         (Some(said), Some(value)) if is_same(&said, value) => Ok(()),
         (Some(_), Some(_)) => Err(format!("{name} says something else than the body")),
+    }
+}
+
+/// The only member of this name. Of two, however they are spelled, one would be compared and the
+/// other might be used (rule 8).
+fn only<'a>(object: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, String> {
+    let mut found = object::members(object).filter(|entry| entry.key.is(name));
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) => Err(format!("the body has {name:?} twice")),
+        (entry, _) => Ok(entry.map(|entry| entry.value)),
     }
 }
 
@@ -198,6 +225,21 @@ mod tests {
             (&none, "{}", true),
             (&west, r#"{"arguments":{"at":{}}}"#, false),
             (&west, "{}", false),
+            (
+                &west,
+                r#"{"arguments":{"at":{"region":"west","r\u0065gion":"east"}}}"#,
+                false,
+            ),
+            (
+                &west,
+                r#"{"arguments":{"at":{"region":"west"},"at":{"region":"east"}}}"#,
+                false,
+            ),
+            (
+                &west,
+                r#"{"arguments":{"at":{"region":"west"}},"arguments":{}}"#,
+                false,
+            ),
         ] {
             let text =
                 format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);

@@ -125,7 +125,7 @@ async fn a_server_that_failed_to_start_once_is_not_forgotten_to_speak_2026_07_28
 async fn what_was_found_out_is_known_to_the_next_proxy() {
     let folder = std::env::temp_dir().join(format!("mcp-eras-kept-{}", std::process::id()));
     let flags = ["--cache-dir", folder.to_str().unwrap()];
-    let toy = ["--on-discover", "exit"];
+    let toy = ["--on-discover", "-32601"];
     let first = Proxy::start(&flags, &toy).await;
     tool(&first, 1, "count", json!({})).await.refused(400).await;
     let next = Proxy::start(&flags, &toy).await;
@@ -138,4 +138,19 @@ async fn what_was_found_out_is_known_to_the_next_proxy() {
     let other = Proxy::start(&flags, &["--era", "modern"]).await;
     assert_eq!(said(&other, "count", json!({})).await, "1");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn impatient_clients_do_not_keep_a_slow_server_from_starting() {
+    let toy = ["--era", "modern", "--start-delay", "800"];
+    let proxy = Proxy::start(&[], &toy).await;
+    for _ in 0..4 {
+        let left = tokio::time::timeout(
+            std::time::Duration::from_millis(150),
+            tool(&proxy, 1, "count", json!({})),
+        );
+        assert!(left.await.is_err());
+    }
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+    assert_eq!(super::pids(&proxy).await.len(), 1, "it was started once");
 }

@@ -243,3 +243,55 @@ async fn arguments_that_are_repeated_in_headers_must_be_repeated_exactly() {
     let error = fine.post(&less).await.refused(400).await;
     assert_eq!(error["code"], -32020, "a header for what is not there");
 }
+
+#[tokio::test]
+async fn only_what_may_be_encoded_is_decoded() {
+    let proxy = Proxy::start(&[], &MODERN).await;
+    let call = whole(
+        json!(1),
+        "tools/call",
+        json!({ "name": "echo", "arguments": { "text": "a" } }),
+    );
+    let fine = headers(&proxy.client(), &call);
+    for (name, encoded) in [
+        ("Mcp-Method", "=?base64?dG9vbHMvY2FsbA==?="),
+        ("MCP-Protocol-Version", "=?base64?MjAyNi0wNy0yOA==?="),
+    ] {
+        let error = fine
+            .with(name, encoded)
+            .post(&call)
+            .await
+            .refused(400)
+            .await;
+        assert_eq!(error["code"], -32020, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_argument_that_is_there_twice_is_not_compared_but_refused() {
+    let proxy = Proxy::start(&[], &MODERN).await;
+    let call = whole(json!(1), "tools/call", json!({ "name": "mirrored" }));
+    let client = headers(&proxy.client(), &call).with("Mcp-Param-Region", "west");
+    for arguments in [
+        r#""arguments":{"region":"west"},"arguments":{"region":"east"}"#,
+        r#""arguments":{"region":"west","region":"east"}"#,
+        r#""arguments":{"region":"west","regi\u006fn":"east"}"#,
+    ] {
+        let body = call.to_string().replace(
+            r#""name":"mirrored""#,
+            &format!(r#""name":"mirrored",{arguments}"#),
+        );
+        let error = client.post(body).await.refused(400).await;
+        assert_eq!(error["code"], -32020, "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_without_a_claim_is_told_which_there_are() {
+    let proxy = Proxy::start(&[], &MODERN).await;
+    let client = proxy.client().with("MCP-Protocol-Version", "2099-01-01");
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let error = client.post(body).await.refused(400).await;
+    assert_eq!(error["code"], -32022);
+    assert_eq!(error["data"]["supported"], json!([VERSION]));
+}

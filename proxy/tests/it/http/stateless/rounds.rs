@@ -83,3 +83,13 @@ async fn a_task_is_followed_at_the_server_that_made_it() {
     let unknown = send(&proxy, 3, "tasks/get", json!({ "taskId": "nobody's" })).await;
     assert_eq!(unknown.json().await["error"]["code"], -32602);
 }
+
+#[tokio::test]
+async fn a_server_in_the_middle_of_a_round_makes_no_room_for_others() {
+    let proxy = Proxy::start(&["--max-children", "1"], &["--era", "dual"]).await;
+    let state = asked(&proxy).await;
+    let initialize = super::super::session::initialize(super::super::session::LATEST);
+    proxy.client().post(&initialize).await.refused(503).await;
+    let answer = retry(&proxy, &state).await.json().await;
+    assert!(text(&answer).contains("Ada"), "{answer}");
+}
