@@ -37,7 +37,7 @@ impl Child {
         settings: &Settings,
         inbound: Box<dyn Inbound>,
     ) -> Result<Self, StartError> {
-        let (process, pipes) = process::spawn(command)?;
+        let (process, pipes) = process::spawn(command, settings.guardian.as_ref())?;
         let shared = Arc::new(Shared::new(
             settings.name.clone(),
             process.pid(),

@@ -79,6 +79,7 @@ pub(super) fn settings() -> Settings {
             term_wait: NEVER,
         },
         show_stderr: true,
+        guardian: None,
     }
 }
 
