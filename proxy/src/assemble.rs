@@ -57,6 +57,23 @@ impl Proxy {
         }
     }
 
+    /// Why the proxy should end under `--exit-on-failure`: every server it has is given up, because
+    /// too many of its starts in a row have failed. One of several that fails takes no other down.
+    #[must_use]
+    pub fn hopeless(&self) -> Option<String> {
+        if !self.workshop.config.exit_on_failure {
+            return None;
+        }
+        let routes = self.switchboard.now();
+        let reasons: Option<Vec<String>> = routes
+            .default
+            .iter()
+            .chain(routes.named.values().filter_map(Named::served))
+            .map(|served| served.pool.hopeless())
+            .collect();
+        reasons?.into_iter().next()
+    }
+
     /// Exchanges the named servers for these. What is configured as before is left alone, with its
     /// sessions and children. What is gone, or configured otherwise, takes no new work, has the time
     /// of `--drain-timeout` to end its calls, and is stopped.
@@ -303,6 +320,7 @@ impl Workshop {
             },
             sharing,
             room: Arc::clone(&self.room),
+            eager: config.eager,
             max_starting: limits.max_starting,
             start: times.start,
             idle: times.session_idle,

@@ -129,6 +129,7 @@ async fn run(config: Config) -> ExitCode {
         tokio::spawn(prewarm(order));
     }
     proxy.warm();
+    let mut code = ExitCode::SUCCESS;
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
@@ -140,6 +141,11 @@ async fn run(config: Config) -> ExitCode {
                 let changed = |watch: &mut Watch| watch.look(now, &ProcessEnvironment, &ThisMachine);
                 if let Some(servers) = watch.as_mut().and_then(changed) {
                     proxy.renew(servers);
+                }
+                if let Some(reason) = proxy.hopeless() {
+                    tracing::error!("stopping, as --exit-on-failure says: {reason}");
+                    code = ExitCode::FAILURE;
+                    break;
                 }
             }
             told = signals.next() => match told {
@@ -163,7 +169,7 @@ async fn run(config: Config) -> ExitCode {
     }
     let _nobody_listens = stop.send(true);
     let _ended = serving.await;
-    ExitCode::SUCCESS
+    code
 }
 
 /// The signals of a supervisor, and those of a terminal that is closed or used. SIGHUP is both: where

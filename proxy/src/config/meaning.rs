@@ -30,6 +30,8 @@ pub struct Config {
     pub stateless: bool,
     /// The child is started at once rather than for the first request.
     pub eager: bool,
+    /// The proxy exits when its server is given up: too many starts in a row have failed.
+    pub exit_on_failure: bool,
     /// This machine's name among several that share an address; session ids begin with it, so
     /// that whoever routes requests knows where a session lives (rule 10).
     pub machine: Option<String>,

@@ -46,7 +46,7 @@ impl Pool {
         })
     }
 
-    async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
+    pub(super) async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
         let shared = whose.is_none();
         self.moderns
             .get(whose, async {

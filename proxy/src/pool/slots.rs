@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::exchange::{Principal, Refusal, Server};
+use crate::exchange::{Crashes, Principal, Refusal, Server};
 
 /// Whom a common child serves: one principal, or everybody.
 pub(super) type Whose = Option<Principal>;
@@ -20,6 +20,8 @@ struct Slot<S> {
     living: Mutex<Weak<S>>,
     /// Held while a child starts. The last failure, for those who waited while it happened.
     starting: tokio::sync::Mutex<Option<(Instant, Refusal)>>,
+    /// How its children have ended.
+    crashes: Mutex<Crashes>,
 }
 
 impl<S> Default for Slots<S> {
@@ -33,6 +35,7 @@ impl<S> Default for Slot<S> {
         Self {
             living: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
+            crashes: Mutex::default(),
         }
     }
 }
@@ -42,7 +45,8 @@ impl<S: Server> Slots<S> {
     ///
     /// # Errors
     ///
-    /// As `start`, which is not run for each of many that wait.
+    /// As `start`, which is not run for each of many that wait; and [`Refusal::Start`] for a while
+    /// after children of this key have crashed one after the other.
     pub(super) async fn get<F>(&self, whose: Whose, start: F) -> Result<Arc<S>, Refusal>
     where
         F: Future<Output = Result<Arc<S>, Refusal>>,
@@ -63,12 +67,24 @@ impl<S: Server> Slots<S> {
             // the sum of all.
             return Err(refusal.clone());
         }
+        slot.crashes.lock().check(Instant::now())?;
         let started = start.await;
         match &started {
-            Ok(server) => *slot.living.lock() = Arc::downgrade(server),
+            Ok(server) => {
+                *slot.living.lock() = Arc::downgrade(server);
+                slot.crashes.lock().seated(server.crash(), Instant::now());
+            }
             Err(refusal) => *failure = Some((Instant::now(), refusal.clone())),
         }
         started
+    }
+}
+
+impl<S: Server> Slots<S> {
+    /// Why the child of this key is not started now, if it is not: it crashed once too often.
+    pub(super) fn paused(&self, whose: &Whose, now: Instant) -> Option<Refusal> {
+        let slot = self.0.lock().get(whose).map(Arc::clone)?;
+        slot.crashes.lock().check(now).err()
     }
 }
 

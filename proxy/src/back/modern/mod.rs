@@ -31,14 +31,15 @@ pub use self::company::Neighbours;
 use self::machine::Machine;
 use super::towards::Towards;
 use crate::exchange::{
-    AskId, Call, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
+    AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
 };
-use crate::link::{End, Inbound, Link};
+use crate::link::{End, EndReason, Inbound, Link};
 
 /// One running server of 2026-07-28.
 pub struct Modern {
     machine: Mutex<Machine>,
     link: Towards,
+    crash: Crash,
     /// Somebody reads the list of tools.
     reading: AtomicBool,
     /// The list has changed while it was read.
@@ -55,6 +56,7 @@ impl Modern {
         Arc::new(Self {
             machine: Mutex::new(Machine::new(Company::new(neighbours), Instant::now())),
             link: Towards::default(),
+            crash: Crash::default(),
             reading: AtomicBool::new(false),
             stale: AtomicBool::new(false),
         })
@@ -160,6 +162,10 @@ impl Server for Modern {
         self.machine.lock().is_gone()
     }
 
+    fn crash(&self) -> Crash {
+        Arc::clone(&self.crash)
+    }
+
     fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
         self.machine.lock().tools.mirrored(tool)
     }
@@ -188,6 +194,10 @@ impl Inbound for Receiver {
 
     fn closed(&mut self, end: End) {
         if let Some(modern) = self.0.upgrade() {
+            if end.reason != EndReason::Stopped {
+                // It can only be closed once.
+                let _first = modern.crash.set(Instant::now());
+            }
             modern.machine.lock().closed(&end);
         }
     }

@@ -35,4 +35,5 @@ pub use life::{State, Status};
 pub use outbox::SendError;
 pub use process::StartError;
 pub use settings::{Settings, StopLadder};
+pub use stat::resident;
 pub use zombies::Orphans;

@@ -1,6 +1,7 @@
 //! The whole program over real sockets: the real binary, the real toy, one file a story.
 
 mod answer;
+mod backoff;
 mod bad_input;
 mod batch;
 mod bytes;
@@ -30,4 +31,5 @@ mod session;
 mod stateless;
 mod stopping;
 mod told;
+mod told_of_children;
 mod typed;
