@@ -316,6 +316,7 @@ impl Workshop {
                     term_wait: times.term_wait,
                 },
                 show_stderr: config.log.show_child_stderr,
+                masks: server.masks.clone(),
                 guardian: self.guardian.clone(),
             },
             sharing,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
+use crate::observe::mask::Masks;
 
 use super::named::Named;
 use super::secret::Secret;
@@ -88,6 +89,8 @@ pub struct Server {
     /// Whether the server's environment was kept to what it needs to start, what was given with
     /// `-e`, and `MCP_ENV_*`.
     pub clean_env: bool,
+    /// What is not shown of what it writes: the credentials it was given.
+    pub masks: Masks,
 }
 
 /// Which child serves a legacy session (rule 2).

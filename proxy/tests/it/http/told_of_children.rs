@@ -1,12 +1,25 @@
-//! What `/status` tells of servers.
+//! What `/status` and the log tell of servers, and what they keep to themselves.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    proxy::Proxy,
+    proxy::{Proxy, toy_path},
     session::{LATEST, Session},
 };
 use crate::toy::within;
+
+/// What the proxy says of its only child, once it has heard this on its standard error.
+async fn child_that_wrote(proxy: &Proxy, words: &str) -> Value {
+    within("the words", async {
+        loop {
+            let child = proxy.client().status().await["children"][0].clone();
+            if child["last_stderr"].to_string().contains(words) {
+                return child;
+            }
+        }
+    })
+    .await
+}
 
 #[tokio::test]
 async fn a_child_is_told_of_in_full() {
@@ -71,4 +84,46 @@ async fn a_child_is_told_of_in_full() {
     })
     .await;
     assert_eq!(proxy.client().status().await["crashes"], 1);
+}
+
+#[tokio::test]
+async fn what_a_server_was_given_in_confidence_is_not_shown() {
+    let env = [
+        ("MCP_ENV_API_KEY", "key-from-a-variable"),
+        ("SOME_TOKEN", "token-inherited"),
+    ];
+    let toy = toy_path();
+    let line = [
+        "--port",
+        "0",
+        "-e",
+        "WHERE",
+        "typed-by-hand",
+        "-e",
+        "MODE",
+        "short",
+        "--",
+        &toy,
+    ];
+    let proxy = Proxy::typed(&env, &line).await;
+    let session = Session::open(&proxy.client(), LATEST).await;
+    let words = "I use key-from-a-variable, token-inherited and typed-by-hand in short";
+    session.call("stderr", json!({ "text": words })).await;
+    // At the end of a line that is longer than what is shown of one, a part of it would be left.
+    let long = format!("{}key-from-a-variable", "x".repeat(8 * 1024 - 6));
+    session.call("stderr", json!({ "text": long })).await;
+    session
+        .call("stderr", json!({ "text": "that was all" }))
+        .await;
+    session.call("garbage", json!({ "kind": "banner" })).await;
+
+    let child = child_that_wrote(&proxy, "that was all").await;
+    let shown = "I use ***, *** and *** in short";
+    assert!(child["last_stderr"].to_string().contains(shown), "{child}");
+    proxy.says(shown).await;
+    proxy.says("that was all").await;
+    let everything = proxy.said() + &child.to_string();
+    for secret in ["key-f", "token-inherited", "typed-by-hand"] {
+        assert!(!everything.contains(secret), "{secret}: {everything}");
+    }
 }
