@@ -19,7 +19,7 @@ use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
 use crate::launch::install::{Provision, bounded, memory_limit};
-use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
+use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
 use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
 use crate::session::{SessionLimits, Table};
@@ -55,6 +55,23 @@ impl Proxy {
         for served in self.switchboard.now().all() {
             served.sweep(now);
         }
+    }
+
+    /// Why the proxy should end under `--exit-on-failure`: every server it has is given up, because
+    /// too many of its starts in a row have failed. One of several that fails takes no other down.
+    #[must_use]
+    pub fn hopeless(&self) -> Option<String> {
+        if !self.workshop.config.exit_on_failure {
+            return None;
+        }
+        let routes = self.switchboard.now();
+        let reasons: Option<Vec<String>> = routes
+            .default
+            .iter()
+            .chain(routes.named.values().filter_map(Named::served))
+            .map(|served| served.pool.hopeless())
+            .collect();
+        reasons?.into_iter().next()
     }
 
     /// Exchanges the named servers for these. What is configured as before is left alone, with its
@@ -173,10 +190,11 @@ async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>
     tracing::info!(server = name, "stopped");
 }
 
-/// The proxy of this configuration, reached at `address`.
+/// The proxy of this configuration, reached at `address`. `guardian` ends the children where this
+/// process cannot any more.
 #[must_use]
-pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
-    let workshop = Workshop::new(config);
+pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -> Proxy {
+    let workshop = Workshop::new(config, guardian);
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
     let named = named.map(|server| (server.name.clone(), workshop.named(server)));
@@ -228,15 +246,18 @@ struct Workshop {
     table: Table,
     /// The children of all servers, so that `--max-children` bounds them together.
     room: Arc<Room>,
+    /// One for all children.
+    guardian: Option<Guardian>,
 }
 
 impl Workshop {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, guardian: Option<Guardian>) -> Self {
         let (limits, times) = (&config.limits, &config.times);
         Self {
             table: Table::new(limits.max_sessions, times.session_idle),
             room: Room::new(limits.max_children),
             config: config.clone(),
+            guardian,
         }
     }
 
@@ -295,9 +316,12 @@ impl Workshop {
                     term_wait: times.term_wait,
                 },
                 show_stderr: config.log.show_child_stderr,
+                masks: server.masks.clone(),
+                guardian: self.guardian.clone(),
             },
             sharing,
             room: Arc::clone(&self.room),
+            eager: config.eager,
             max_starting: limits.max_starting,
             start: times.start,
             idle: times.session_idle,

@@ -11,6 +11,7 @@ use mcp_proxy::config::env::{self, ProcessEnvironment};
 use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine};
 use mcp_proxy::front::listener::Listener;
 use mcp_proxy::launch::install::prewarm;
+use mcp_proxy::link::child::{Guardian, Orphans, guardian};
 use mcp_proxy::reload::Watch;
 use mcp_proxy::{assemble, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -24,6 +25,14 @@ const SWEEP: Duration = Duration::from_secs(1);
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == guardian::WORD)
+    {
+        // Before anything is read or built: it is to stay small.
+        guardian::keep_watch();
+        return ExitCode::SUCCESS;
+    }
     // A child runs as the same user, and could otherwise read our environment, token included,
     // from /proc. The mark is not inherited through exec.
     let _kept_readable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
@@ -109,7 +118,8 @@ async fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    let mut proxy = assemble::proxy(&config, listener.address());
+    let mut proxy = assemble::proxy(&config, listener.address(), Guardian::of_this_process());
+    let mut orphans = Orphans::of_this_process();
     let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(listener.serve(proxy.app.clone(), stopped));
@@ -119,14 +129,23 @@ async fn run(config: Config) -> ExitCode {
         tokio::spawn(prewarm(order));
     }
     proxy.warm();
+    let mut code = ExitCode::SUCCESS;
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
             now = sweep.tick() => {
                 proxy.sweep(now);
+                if let Some(orphans) = &mut orphans {
+                    orphans.sweep();
+                }
                 let changed = |watch: &mut Watch| watch.look(now, &ProcessEnvironment, &ThisMachine);
                 if let Some(servers) = watch.as_mut().and_then(changed) {
                     proxy.renew(servers);
+                }
+                if let Some(reason) = proxy.hopeless() {
+                    tracing::error!("stopping, as --exit-on-failure says: {reason}");
+                    code = ExitCode::FAILURE;
+                    break;
                 }
             }
             told = signals.next() => match told {
@@ -150,7 +169,7 @@ async fn run(config: Config) -> ExitCode {
     }
     let _nobody_listens = stop.send(true);
     let _ended = serving.await;
-    ExitCode::SUCCESS
+    code
 }
 
 /// The signals of a supervisor, and those of a terminal that is closed or used. SIGHUP is both: where

@@ -100,6 +100,44 @@ pub(super) fn child_env(
         .collect()
 }
 
+/// How names of credentials look, in capitals.
+const CREDENTIAL_NAMES: [&str; 9] = [
+    "KEY",
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "AUTH",
+    "COOKIE",
+];
+
+/// The shortest value that is taken for confidential because somebody typed it: `true` and `8080` are
+/// settings.
+const CONFIDENTIAL_BYTES: usize = 8;
+
+/// What of a server's environment is not to be shown to anybody: what is named like a credential,
+/// wherever it came from, and what was `typed` for this server alone.
+pub(super) fn confidential<'a>(
+    env: &'a [(String, String)],
+    typed: &'a [(String, String)],
+) -> impl Iterator<Item = &'a str> {
+    let named = env
+        .iter()
+        .filter(|(name, _)| is_named_like_a_credential(name));
+    let typed = typed
+        .iter()
+        .filter(|(_, value)| value.len() >= CONFIDENTIAL_BYTES);
+    named.chain(typed).map(|(_, value)| value.as_str())
+}
+
+fn is_named_like_a_credential(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    // A socket of a program that holds keys is a path, and in many lines.
+    name != "SSH_AUTH_SOCK" && CREDENTIAL_NAMES.iter().any(|part| name.contains(part))
+}
+
 /// Whether a variable speaks to the proxy rather than to the server behind it.
 pub(super) fn is_ours(name: &str) -> bool {
     name.starts_with(OURS) || name.starts_with(RENAMED) || OUR_NAMES.contains(&name)
@@ -201,6 +239,21 @@ mod tests {
         for clean in [false, true] {
             assert_eq!(child_env(&inherited, &[], clean), []);
         }
+    }
+
+    #[test]
+    fn what_is_named_like_a_credential_or_typed_is_confidential() {
+        let env = pairs(&[
+            ("PATH", "/usr/bin"),
+            ("GITHUB_TOKEN", "t"),
+            ("api_key", "k"),
+            ("DB_PASSWORD", "p"),
+            ("SSH_AUTH_SOCK", "/run/agent"),
+            ("WHERE", "somewhere"),
+        ]);
+        let typed = pairs(&[("WHERE", "somewhere"), ("DEBUG", "true")]);
+        let hidden: Vec<&str> = confidential(&env, &typed).collect();
+        assert_eq!(hidden, ["t", "k", "p", "somewhere"]);
     }
 
     #[test]

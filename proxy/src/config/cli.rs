@@ -66,6 +66,9 @@ pub(super) struct Typed {
     /// Start the server at once, not for the first request
     #[arg(long, help_heading = "The server")]
     pub(super) eager: bool,
+    /// Exit with code 1 when five starts in a row have failed, so that a supervisor sees it
+    #[arg(long, help_heading = "The server")]
+    pub(super) exit_on_failure: bool,
     /// Do not show what the server writes to standard error
     #[arg(long, help_heading = "The server")]
     pub(super) quiet_child: bool,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
+use crate::observe::mask::Masks;
 
 use super::named::Named;
 use super::secret::Secret;
@@ -30,6 +31,8 @@ pub struct Config {
     pub stateless: bool,
     /// The child is started at once rather than for the first request.
     pub eager: bool,
+    /// The proxy exits when its server is given up: too many starts in a row have failed.
+    pub exit_on_failure: bool,
     /// This machine's name among several that share an address; session ids begin with it, so
     /// that whoever routes requests knows where a session lives (rule 10).
     pub machine: Option<String>,
@@ -86,6 +89,8 @@ pub struct Server {
     /// Whether the server's environment was kept to what it needs to start, what was given with
     /// `-e`, and `MCP_ENV_*`.
     pub clean_env: bool,
+    /// What is not shown of what it writes: the credentials it was given.
+    pub masks: Masks,
 }
 
 /// Which child serves a legacy session (rule 2).

@@ -125,6 +125,7 @@ impl Config {
             );
         }
         let eager = pick.switch("eager", typed.eager);
+        let exit_on_failure = pick.switch("exit-on-failure", typed.exit_on_failure);
         let machine_name = machine_name(&mut pick);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
@@ -145,6 +146,7 @@ impl Config {
             child_era,
             stateless,
             eager,
+            exit_on_failure,
             machine: machine_name,
             cache,
             install,

@@ -6,8 +6,9 @@ use crate::launch::find::{self, DEFAULT_PATH, FindError};
 use crate::launch::package::Package;
 use crate::launch::{Kind, Launch};
 use crate::observe::escape::escape;
+use crate::observe::mask::Masks;
 
-use super::child_env::{child_env, is_ours};
+use super::child_env::{child_env, confidential, is_ours};
 use super::cli::Typed;
 use super::install::{self, Said};
 use super::machine::Machine;
@@ -56,10 +57,14 @@ pub(super) fn read(
     let with = install::with(pick);
     let mut said = words(pick, command, &with)?;
     said.with = with;
-    let around = surroundings.of(surroundings.env(&surroundings.given));
+    let env = surroundings.env(&surroundings.given);
+    let masks = Masks::of(confidential(&env, &surroundings.given));
+    let around = surroundings.of(env);
     let name = short_name(&said.words);
     let found = made(&name, said, cwd, around, machine);
-    pick.notes.keep(found)
+    let mut server = pick.notes.keep(found)?;
+    server.masks = masks;
+    Some(server)
 }
 
 /// What one server finds around it.
@@ -116,10 +121,12 @@ pub(super) fn made(
         (Err(_), Some(_)) => program.to_owned(),
         (Err(fault), None) => return Err(fault),
     };
+    let masks = Masks::of(confidential(&env, &[]));
     Ok(Server {
         name: name.to_owned(),
         display: display(&words),
         clean_env,
+        masks,
         launch: Launch {
             program,
             args: args.to_vec(),

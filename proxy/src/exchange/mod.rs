@@ -7,8 +7,9 @@
 //!
 //! What this module owns: the queue that keeps order and bounds ([`Outlet`]), the vocabulary
 //! ([`Event`], [`Outcome`], [`Loss`]), and the two traits fronts are written against
-//! ([`Server`], [`Servers`]). What it does not know: HTTP, lines, processes, eras.
+//! ([`Server`], [`Servers`]), and when one that keeps ending is started again ([`Backoff`]). What it does not know: HTTP, lines, processes, eras.
 
+mod backoff;
 mod call;
 mod event;
 mod mirror;
@@ -16,6 +17,7 @@ mod outlet;
 mod principal;
 mod server;
 
+pub use backoff::{Backoff, Crash, Crashes};
 pub use call::Call;
 pub use event::{AskId, Blame, Event, ExchangeId, Loss, Outcome, Retry, Tagged};
 pub use mirror::Mirrored;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mcp_wire::{Era, Message};
 
-use super::{AskId, Call, Loss, Mirrored, Outlet, Principal};
+use super::{AskId, Call, Crash, Loss, Mirrored, Outlet, Principal};
 
 /// Names an exchange inside a server; what a [`Handle`] holds.
 pub type Key = u64;
@@ -38,6 +38,12 @@ pub trait Servers: Send + Sync + 'static {
         &'a self,
         seat: Seat,
     ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>>;
+
+    /// For how long no server will be started, because the last ones failed. The default knows of no
+    /// such pause.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What a client needs of a server before its first call.
@@ -117,6 +123,11 @@ pub trait Server: Send + Sync + 'static {
 
     /// Whether the server has ended, so that a new seat is needed.
     fn is_gone(&self) -> bool;
+
+    /// Where it will stand that the server has ended by itself. The default never tells.
+    fn crash(&self) -> Crash {
+        Crash::default()
+    }
 
     /// The arguments of a tool that its clients repeat in headers (2026-07-28). `None` where the
     /// tool has none, where the server's tools are not known, and in the session eras.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::extract::{Path, State as Extract};
 use axum::http::{HeaderMap, Response, header};
+use mcp_wire::Era;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -13,6 +14,7 @@ use super::routes::{Named, Routes};
 use super::served::Served;
 use super::{Fault, rescue};
 use crate::link::child::State;
+use crate::pool::ChildStatus;
 
 /// A server, as the pages name it.
 #[derive(Debug)]
@@ -194,28 +196,12 @@ pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
 fn tell(served: &Served) -> Map<String, Value> {
     let about = &served.about;
     let (sessions, calls) = served.load();
-    let children: Vec<Value> = served
-        .pool
-        .status()
-        .into_iter()
-        .map(|(status, calls, seats)| {
-            json!({
-                "pid": status.pid,
-                "state": state(&status.state),
-                "uptime_seconds": status.started.elapsed().as_secs(),
-                "calls_in_flight": calls,
-                "clients": seats,
-                "lines_read": status.lines_in,
-                "lines_written": status.lines_out,
-                "bytes_read": status.bytes_in,
-                "bytes_written": status.bytes_out,
-                "bytes_waiting": status.bytes_queued,
-                "garbage_lines": status.garbage,
-                "last_stderr": status.stderr,
-            })
-        })
-        .collect();
     let reason = served.pool.unready();
+    let pool = served.pool.status();
+    let children: Vec<Value> = pool.children.iter().map(child).collect();
+    let last_exit = pool.last_exit.map(
+        |(sentence, at)| json!({ "sentence": sentence, "seconds_ago": at.elapsed().as_secs() }),
+    );
     let install = served.pool.installation().map(|install| {
         json!({
             "state": install.state,
@@ -232,6 +218,10 @@ fn tell(served: &Served) -> Map<String, Value> {
         ("child_mode", json!(about.sharing)),
         ("ready", json!(reason.is_none())),
         ("reason", json!(reason)),
+        ("state", json!(pool.state.word())),
+        ("starts", json!(pool.starts)),
+        ("crashes", json!(pool.crashes)),
+        ("last_exit", json!(last_exit)),
         ("install", json!(install)),
         ("sessions", json!(sessions)),
         ("calls_in_flight", json!(calls)),
@@ -243,10 +233,31 @@ fn tell(served: &Served) -> Map<String, Value> {
         .collect()
 }
 
-fn state(state: &State) -> String {
-    match state {
-        State::Running => "running".to_owned(),
-        State::Stopping => "stopping".to_owned(),
-        State::Ended(end) => format!("ended: {}", end.sentence()),
-    }
+fn child(child: &ChildStatus) -> Value {
+    let status = &child.process;
+    let state = match status.state {
+        State::Running if child.greeted => "ready",
+        State::Running => "starting",
+        State::Stopping => "stopping",
+        State::Ended(_) => "ended",
+    };
+    json!({
+        "pid": status.pid,
+        "state": state,
+        "era": match child.era {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        },
+        "uptime_seconds": status.started.elapsed().as_secs(),
+        "resident_bytes": child.resident,
+        "calls_in_flight": child.calls,
+        "clients": child.seats,
+        "lines_read": status.lines_in,
+        "lines_written": status.lines_out,
+        "bytes_read": status.bytes_in,
+        "bytes_written": status.bytes_out,
+        "bytes_waiting": status.bytes_queued,
+        "garbage_lines": status.garbage,
+        "last_stderr": status.stderr,
+    })
 }

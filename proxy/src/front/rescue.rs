@@ -159,10 +159,11 @@ impl Fault {
             _ => {}
         }
         if let Some(after) = self.retry_after() {
-            // Whole seconds, never "at once" (RFC 9110, 10.2.3).
+            // Whole seconds, never "at once" (RFC 9110, 10.2.3), and rounded up: who comes back
+            // after them is not early.
             headers.insert(
                 header::RETRY_AFTER,
-                HeaderValue::from(after.as_secs().max(1)),
+                HeaderValue::from((after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)),
             );
         }
         response

@@ -57,6 +57,7 @@ impl Served {
         self.sessions.drain();
         self.stateless.drain();
         self.http_sse.drain();
+        self.pool.drain();
     }
 
     /// Sessions alive, and calls in flight.

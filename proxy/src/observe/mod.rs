@@ -4,3 +4,4 @@
 pub mod banner;
 pub mod escape;
 pub mod log;
+pub mod mask;

@@ -1,4 +1,4 @@
-//! The processes: how one gets its place, what is known of it, and how its end is seen.
+//! The processes: how one gets its place, what becomes of its start, and how its end is seen.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -9,42 +9,31 @@ use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::Pool;
 use super::conversation::Conversation;
+use super::life::Epoch;
+use super::{Pool, Sharing};
 use crate::exchange::Refusal;
-use crate::link::child::{Child, State, Status};
+use crate::link::child::{Child, State};
 
-/// How soon a client may try again after a server could not be started.
-const RETRY_AFTER_FAILED_START: Duration = Duration::from_secs(2);
+/// What a client is told of a start that failed before it is known which pause that leads to.
+const RETRY_START: Duration = Duration::from_secs(1);
 
 /// What collecting a killed child may take on a busy machine, beyond the ladder that stops it.
 const COLLECTING: Duration = Duration::from_secs(2);
-
-/// How long a failed start makes the proxy unready. Longer would keep a machine out of its pool for
-/// good: where no request comes, nothing tries again.
-const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(5);
-
-/// The last start that failed.
-#[derive(Debug)]
-pub(super) struct Failed {
-    /// The child's number.
-    number: u64,
-    at: Instant,
-    sentence: String,
-}
-
-/// Why a start failed, until a later one succeeds.
-pub(super) type Failure = Arc<Mutex<Option<Failed>>>;
 
 /// The children that have not ended, by number.
 pub(super) type Children = Mutex<BTreeMap<u64, Running>>;
 
 /// A child, and the conversation held with it.
 pub(super) struct Running {
-    conversation: Weak<dyn Conversation>,
-    child: Child,
+    pub(super) conversation: Weak<dyn Conversation>,
+    pub(super) child: Child,
+    pub(super) era: Era,
+    epoch: Epoch,
     /// Started to find something out; that it fails may be what is found.
     probe: bool,
+    /// It is known what became of its start.
+    settled: bool,
 }
 
 impl Running {
@@ -53,7 +42,39 @@ impl Running {
     }
 }
 
+/// Somebody's turn to start a child. Dropped before there is one, the turn is the next one's.
+struct Turn<'a> {
+    pool: &'a Pool,
+    /// `None` once there is a child.
+    epoch: Option<Epoch>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(epoch) = self.epoch {
+            self.pool.life.lock().abandoned(epoch, Instant::now());
+        }
+    }
+}
+
 impl Pool {
+    /// Whether a child may be started now.
+    fn turn(&self, probe: bool) -> Result<Turn<'_>, Refusal> {
+        let now = Instant::now();
+        // Whoever was told of a failure may be back before it is written down.
+        self.settle(now);
+        match self.life.lock().ask(now, probe) {
+            Ok(epoch) => Ok(Turn {
+                pool: self,
+                epoch: Some(epoch),
+            }),
+            Err(not_now) => Err(Refusal::Start {
+                sentence: not_now.sentence,
+                retry_after: not_now.wait,
+            }),
+        }
+    }
+
     /// Starts a process for a conversation and sees to it that its place is given back when it
     /// ends. That a `probe` fails is nobody's misfortune.
     pub(super) async fn start<C: Conversation>(
@@ -64,24 +85,28 @@ impl Pool {
         let settings = &self.settings;
         // Before a place is taken: whoever waits for an installation keeps nobody else out.
         let command = settings.program.command(settings.start).await?;
+        let mut turn = self.turn(probe)?;
         let ladder = settings.link.stop;
         let patience = ladder.close_wait + ladder.term_wait + COLLECTING;
         let place = settings.room.place(patience).await?;
         // There are as many as places in the room, unless the pool stops and waits for all of them.
         let own = Arc::clone(&self.own).try_acquire_owned();
         let own = own.map_err(|_| Refusal::Draining)?;
+        let Some(epoch) = turn.epoch.take() else {
+            return Err(Refusal::Draining);
+        };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.past.lock().starts += 1;
         let child =
             Child::start(&command, &settings.link, conversation.inbound()).map_err(|error| {
                 tracing::warn!(child = number, "{error}");
-                *self.failure.lock() = Some(Failed {
-                    number,
-                    at: Instant::now(),
-                    sentence: error.to_string(),
-                });
+                let sentence = error.to_string();
+                self.life
+                    .lock()
+                    .failed(epoch, sentence.clone(), Instant::now());
                 Refusal::Start {
-                    sentence: error.to_string(),
-                    retry_after: RETRY_AFTER_FAILED_START,
+                    sentence,
+                    retry_after: RETRY_START,
                 }
             })?;
         conversation.connect(Box::new(child.clone()));
@@ -92,15 +117,18 @@ impl Pool {
             Running {
                 conversation: Arc::downgrade(&known),
                 child: child.clone(),
+                era: known.era(),
+                epoch,
                 probe,
+                settled: false,
             },
         );
-        if self.draining.load(Ordering::Relaxed) {
+        if self.life.lock().is_draining() {
             // Whoever stops the pool may have looked at the children before this one was there.
             child.stop();
         }
         tracing::debug!(child = number, pid = child.status().pid, "started");
-        let (failure, eras) = (Arc::clone(&self.failure), Arc::clone(&self.eras));
+        let (pool, eras) = (Weak::clone(&self.me), Arc::clone(&self.eras));
         let program = Arc::clone(&settings.program);
         tokio::spawn(async move {
             child.stopped().await;
@@ -110,33 +138,73 @@ impl Pool {
             if known.refused_legacy() {
                 eras.note(Era::Legacy, false);
             }
-            let mut failure = failure.lock();
-            if known.is_greeted() {
-                failure.take_if(|failed| failed.number < number);
-            } else if let Some(end) = known.failed_start().filter(|_| !probe) {
-                let sentence = format!("{end} before it answered initialize");
-                tracing::warn!(
-                    child = number,
-                    "{sentence}; what it wrote to standard error is above"
-                );
-                *failure = Some(Failed {
-                    number,
-                    at: Instant::now(),
-                    sentence,
-                });
+            if let Some(pool) = pool.upgrade() {
+                pool.over(number, &child);
             }
+            // Until here, so that what became of its start can be seen by everybody.
+            drop(known);
             // In this order: whoever gets the place in the room must find one of ours, too.
             drop((own, place));
         });
         Ok(())
     }
 
-    /// Ends calls whose time is over, stops children nobody has needed for long, and forgets those
-    /// that have ended. Called about once a second.
+    /// Writes down what has become of starts since the last look.
+    pub(super) fn settle(&self, now: Instant) {
+        let mut children = self.children.lock();
+        let unsettled = children.iter_mut().filter(|(_, running)| !running.settled);
+        for (number, running) in unsettled {
+            let Some(conversation) = running.conversation.upgrade() else {
+                continue;
+            };
+            if conversation.is_greeted() {
+                self.life.lock().greeted(running.epoch, now);
+                running.settled = true;
+            } else if let Some(end) = conversation.failed_start() {
+                running.settled = true;
+                if running.probe {
+                    continue;
+                }
+                let sentence = format!("{end} before it answered initialize");
+                tracing::warn!(
+                    child = number,
+                    "{sentence}; what it wrote to standard error is above"
+                );
+                self.life.lock().failed(running.epoch, sentence, now);
+            }
+        }
+    }
+
+    /// A child has ended and was collected.
+    fn over(&self, number: u64, child: &Child) {
+        let now = Instant::now();
+        self.settle(now);
+        let status = child.status();
+        if let State::Ended(end) = status.state {
+            self.past.lock().ended(&end, now);
+        }
+        let ended = self.children.lock().remove(&number);
+        let Some(running) = ended.filter(|running| !running.settled) else {
+            return;
+        };
+        // It was stopped before it answered: because nobody wanted it any more, or because it took
+        // too long.
+        let mut life = self.life.lock();
+        if !running.probe && now.duration_since(status.started) >= self.settings.start {
+            let sentence = "it did not answer initialize within --start-timeout".to_owned();
+            tracing::warn!(child = number, "{sentence}");
+            life.failed(running.epoch, sentence, now);
+        } else {
+            life.abandoned(running.epoch, now);
+        }
+    }
+
+    /// Ends calls whose time is over, stops children nobody has needed for long, and tries a failed
+    /// server that nobody else tries. Called about once a second.
     pub fn sweep(&self, now: Instant) {
+        self.settle(now);
         let living: Vec<Arc<dyn Conversation>> = {
-            let mut children = self.children.lock();
-            children.retain(|_, running| !matches!(running.child.status().state, State::Ended(_)));
+            let children = self.children.lock();
             let unneeded = |running: &&Running| {
                 running
                     .conversation
@@ -155,50 +223,25 @@ impl Pool {
         for conversation in living {
             conversation.expire(now);
         }
+        if self.life.lock().is_due(now)
+            && let Some(pool) = self.me.upgrade()
+        {
+            tokio::spawn(async move { pool.try_again().await });
+        }
     }
 
-    /// Why new clients cannot be served right now, if they cannot.
-    #[must_use]
-    pub fn unready(&self) -> Option<String> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Some(Refusal::Draining.to_string());
-        }
-        if let Some(reason) = self.settings.program.unready() {
-            return Some(reason);
-        }
-        let children = self.children.lock();
-        let living = |(_, running): (&u64, &Running)| {
-            running.conversation.upgrade().filter(|_| !running.probe)
+    /// Tries a failed server: monitors send nobody to it, so nobody else will.
+    async fn try_again(&self) {
+        let Ok(eras) = self.known_eras().await else {
+            return;
         };
-        // A server that has just ended is not written down yet; its client knows already.
-        let ending = children.iter().filter_map(living).next_back();
-        if let Some(end) = ending.and_then(|conversation| conversation.failed_start()) {
-            return Some(format!("{end} before it answered initialize"));
-        }
-        let failure = self.failure.lock();
-        let failed = failure
-            .as_ref()
-            .filter(|failed| failed.at.elapsed() < UNREADY_AFTER_FAILURE)?;
-        let later = children
-            .range(failed.number + 1..)
-            .filter_map(|(_, running)| running.conversation.upgrade())
-            .any(|conversation| conversation.is_greeted());
-        (!later).then(|| failed.sentence.clone())
-    }
-
-    /// What every child is doing, with its calls in flight and its seats.
-    #[must_use]
-    pub fn status(&self) -> Vec<(Status, usize, usize)> {
-        self.children
-            .lock()
-            .values()
-            .map(|running| {
-                let (calls, seats) = running
-                    .conversation
-                    .upgrade()
-                    .map_or((0, 0), |conversation| conversation.load());
-                (running.child.status(), calls, seats)
-            })
-            .collect()
+        // What came of it is written down like any other start; here is nobody to be told.
+        let _tried = if eras.legacy == Some(false) {
+            self.modern_child(self.everybody()).await.map(drop)
+        } else if self.settings.sharing == Sharing::All {
+            self.common(None).await.map(drop)
+        } else {
+            self.greeted().await.map(|legacy| legacy.stop())
+        };
     }
 }

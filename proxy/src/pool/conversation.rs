@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_wire::Era;
 use tokio::time::Instant;
 
 use crate::back::legacy::Legacy;
@@ -23,6 +24,9 @@ pub(super) trait Conversation: Send + Sync + 'static {
 
     /// Calls in progress, and seats taken.
     fn load(&self) -> (usize, usize);
+
+    /// Which era is spoken.
+    fn era(&self) -> Era;
 
     /// Whether it has answered its greeting.
     fn is_greeted(&self) -> bool;
@@ -53,6 +57,10 @@ impl Conversation for Legacy {
 
     fn load(&self) -> (usize, usize) {
         Self::load(self)
+    }
+
+    fn era(&self) -> Era {
+        Era::Legacy
     }
 
     fn is_greeted(&self) -> bool {
@@ -87,6 +95,10 @@ impl Conversation for Modern {
 
     fn load(&self) -> (usize, usize) {
         Self::load(self)
+    }
+
+    fn era(&self) -> Era {
+        Era::Modern
     }
 
     fn is_greeted(&self) -> bool {

@@ -8,32 +8,40 @@
 //!
 //! Files: `children.rs` has the processes, `slots.rs` the common ones by whom they serve,
 //! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks,
-//! `room.rs` how many children there may be in all pools.
+//! `room.rs` how many children there may be in all pools, `life.rs` whether one may be started now,
+//! `tell.rs` what is told of all that.
 
 mod children;
 mod conversation;
 mod legacy;
+mod life;
 mod modern;
 mod remembered;
 mod room;
 mod slots;
+mod tell;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+pub use self::life::State;
 pub use self::room::Room;
+pub use self::tell::{ChildStatus, PoolStatus};
 
-use self::children::{Children, Failure};
+use self::children::Children;
+use self::life::Life;
 use self::remembered::Remembered;
 use self::slots::Slots;
+use self::tell::Past;
 use crate::back::legacy::Legacy;
 use crate::back::modern::Modern;
 use crate::back::verdict::Eras;
@@ -63,6 +71,8 @@ pub struct Settings {
     pub sharing: Sharing,
     /// Where its children have their places, beside those of other pools.
     pub room: Arc<Room>,
+    /// Whether a child is about to be started before anybody asks for one, by [`Pool::warm`].
+    pub eager: bool,
     /// Requests that may wait for a child to start.
     pub max_starting: usize,
     /// From spawning a child until it answered `initialize`.
@@ -98,9 +108,9 @@ pub struct Pool {
     generations: AtomicU64,
     /// A child started ahead of its session (`--eager`).
     spare: Mutex<Option<Arc<Legacy>>>,
-    /// Why a start failed, and the number of that child; void once a later one was greeted.
-    failure: Failure,
-    draining: AtomicBool,
+    /// Where the server is in its life, whichever children it has.
+    life: Mutex<Life>,
+    past: Mutex<Past>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -120,8 +130,8 @@ impl Pool {
         // side; the system says so elsewhere, for it has no session ids either.
         let _random = getrandom::fill(&mut key);
         let eras = Remembered::new(settings.eras, settings.cache.clone());
+        let life = Life::new(settings.eager);
         Arc::new_cyclic(|me| Self {
-            me: Weak::clone(me),
             own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
             settings,
@@ -133,8 +143,9 @@ impl Pool {
             key: Arc::new(key),
             generations: AtomicU64::new(1),
             spare: Mutex::default(),
-            failure: Arc::default(),
-            draining: AtomicBool::new(false),
+            life: Mutex::new(life),
+            past: Mutex::default(),
+            me: Weak::clone(me),
         })
     }
 
@@ -143,17 +154,24 @@ impl Pool {
     /// # Errors
     ///
     /// Why it could not be started; the next request tries again.
-    pub async fn warm(self: &Arc<Self>) -> Result<(), Refusal> {
-        match self.settings.sharing {
-            Sharing::Session => {
-                let legacy = Legacy::of_one();
-                self.start(&legacy, false).await?;
-                *self.spare.lock() = Some(legacy);
-                Ok(())
-            }
+    pub async fn warm(&self) -> Result<(), Refusal> {
+        let warmed = match self.settings.sharing {
+            Sharing::Session => self.prepare_spare().await,
             Sharing::All => self.common(None).await.map(drop),
             Sharing::Principal => self.common(Some(Principal::anonymous())).await.map(drop),
-        }
+        };
+        self.settle(Instant::now());
+        self.life.lock().warmed();
+        warmed
+    }
+
+    /// A child that waits for its session. It is that client's `initialize` that greets it, so all
+    /// that is known before is that it runs.
+    async fn prepare_spare(&self) -> Result<(), Refusal> {
+        let legacy = Legacy::of_one();
+        self.start(&legacy, false).await?;
+        *self.spare.lock() = Some(legacy);
+        Ok(())
     }
 
     /// What `/status` says of the server's installation; `None` where nothing is installed.
@@ -176,10 +194,15 @@ impl Pool {
 
     /// Nothing starts once the proxy stops.
     fn still_serving(&self) -> Result<(), Refusal> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.life.lock().is_draining() {
             return Err(Refusal::Draining);
         }
         Ok(())
+    }
+
+    /// Starts nothing from now on; what runs goes on.
+    pub fn drain(&self) {
+        self.life.lock().drain();
     }
 
     /// Stops every child and resolves when all are collected. Nothing starts any more.
@@ -188,7 +211,7 @@ impl Pool {
     ///
     /// The children go on stopping when this is dropped.
     pub async fn stop(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.drain();
         self.settings.program.stop();
         self.spare.lock().take();
         for running in self.children.lock().values() {
@@ -197,6 +220,19 @@ impl Pool {
         let all = u32::try_from(self.settings.room.cap()).unwrap_or(u32::MAX);
         // An error would mean a closed semaphore, and nobody closes it.
         let _all = self.own.acquire_many(all).await;
+    }
+}
+
+impl Pool {
+    /// A failed start, with the pause that it has led to.
+    fn with_the_pause(&self, refusal: Refusal) -> Refusal {
+        match (refusal, self.pause()) {
+            (Refusal::Start { sentence, .. }, Some(retry_after)) => Refusal::Start {
+                sentence,
+                retry_after,
+            },
+            (refusal, _) => refusal,
+        }
     }
 }
 
@@ -210,10 +246,17 @@ impl Servers for Pool {
             let _waiting = self.waiting.try_acquire().map_err(|_| Refusal::Queue {
                 cap: self.settings.max_starting,
             })?;
-            match seat.era {
+            let seated = match seat.era {
                 Era::Legacy => self.legacy(seat).await,
                 Era::Modern => self.modern(seat).await,
-            }
+            };
+            seated.map_err(|refusal| self.with_the_pause(refusal))
         })
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        let now = Instant::now();
+        self.settle(now);
+        self.life.lock().pause(now)
     }
 }

@@ -47,7 +47,7 @@ impl Pool {
         })
     }
 
-    async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
+    pub(super) async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
         let shared = whose.is_none();
         let pool = self.me()?;
         let start = move || async move {

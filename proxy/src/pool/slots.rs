@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use crate::exchange::{Principal, Refusal, Server};
+use crate::exchange::{Crashes, Principal, Refusal, Server};
 
 /// How soon a client may try again after a start that came to no end.
 const RETRY_BROKEN: Duration = Duration::from_secs(1);
@@ -24,6 +25,8 @@ struct Slot<S> {
     living: Mutex<Weak<S>>,
     /// A start in progress, and its end for all who wait for it.
     starting: Mutex<Option<Started<S>>>,
+    /// How its children have ended.
+    crashes: Mutex<Crashes>,
 }
 
 /// What a start came to, once it is over.
@@ -40,6 +43,7 @@ impl<S> Default for Slot<S> {
         Self {
             living: Mutex::default(),
             starting: Mutex::default(),
+            crashes: Mutex::default(),
         }
     }
 }
@@ -49,7 +53,8 @@ impl<S: Server> Slots<S> {
     ///
     /// # Errors
     ///
-    /// As `start`, which is not run for each of many that wait.
+    /// As `start`, which is not run for each of many that wait; and [`Refusal::Start`] for a while
+    /// after children of this key have crashed one after the other.
     ///
     /// # Cancel safety
     ///
@@ -75,6 +80,7 @@ impl<S: Server> Slots<S> {
             match &*starting {
                 Some(started) => started.clone(),
                 None => {
+                    slot.crashes.lock().check(Instant::now())?;
                     let (over, started) = watch::channel(None);
                     *starting = Some(started.clone());
                     let (slot, start) = (Arc::clone(&slot), start());
@@ -82,7 +88,9 @@ impl<S: Server> Slots<S> {
                         let mut unless_broken = Over(&slot);
                         let result = start.await;
                         if let Ok(server) = &result {
-                            *unless_broken.0.living.lock() = Arc::downgrade(server);
+                            let slot = unless_broken.0;
+                            *slot.living.lock() = Arc::downgrade(server);
+                            slot.crashes.lock().seated(server.crash(), Instant::now());
                         }
                         unless_broken.settle();
                         over.send_replace(Some(result));
@@ -115,6 +123,14 @@ impl<S> Over<'_, S> {
 impl<S> Drop for Over<'_, S> {
     fn drop(&mut self) {
         self.settle();
+    }
+}
+
+impl<S: Server> Slots<S> {
+    /// Why the child of this key is not started now, if it is not: it crashed once too often.
+    pub(super) fn paused(&self, whose: &Whose, now: Instant) -> Option<Refusal> {
+        let slot = self.0.lock().get(whose).map(Arc::clone)?;
+        slot.crashes.lock().check(now).err()
     }
 }
 

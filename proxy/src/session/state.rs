@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::calls::{Origin, Progress};
 use super::streams::{Stream, StreamId};
 use super::{Record, Ring, SessionId};
-use crate::exchange::{AskId, ExchangeId, Loss, Outlet, Principal, Refusal, Seat, Seated, Servers};
+use crate::exchange::{
+    AskId, Crashes, ExchangeId, Loss, Outlet, Principal, Refusal, Seat, Seated, Servers,
+};
 
 /// What a session may hold.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +56,8 @@ pub(super) struct State {
     pub(super) next_stream: u32,
     pub(super) ring: Ring,
     pub(super) last_used: Instant,
+    /// How the servers it had before have ended.
+    crashes: Crashes,
 }
 
 impl Session {
@@ -106,6 +110,7 @@ impl Session {
                 next_stream: 1,
                 ring: Ring::new(limits.replay),
                 last_used: Instant::now(),
+                crashes: Crashes::default(),
             }),
             principal,
             seating: tokio::sync::Mutex::new(None),
@@ -191,10 +196,11 @@ impl Session {
             return Err(refusal.clone());
         }
         let revival = {
-            let state = self.state.lock();
+            let mut state = self.state.lock();
             if state.ended {
                 return Err(Refusal::Ended);
             }
+            state.crashes.check(Instant::now())?;
             state.record.revival()
         };
         tracing::info!(
@@ -238,6 +244,7 @@ impl Session {
             seated.server.leave(seated.feed, &Loss::session_ended());
             return Err(Refusal::Ended);
         }
+        state.crashes.seated(seated.server.crash(), Instant::now());
         state.seated = Some(seated.clone());
         Ok(seated)
     }

@@ -28,8 +28,9 @@ pub(super) const MAX_ASKS: usize = 256;
 /// The seat of the proxy's own requests. Seats count from zero, so it is nobody else's.
 pub(super) const OURS: FeedId = FeedId(u64::MAX);
 
-/// How soon a client may try again with a server that ended before it was greeted.
-const RETRY_START: Duration = Duration::from_secs(2);
+/// How soon a client may try again with a server that ended before it was greeted. The pool knows
+/// better once the failure is written down.
+const RETRY_START: Duration = Duration::from_secs(1);
 
 /// Progress tokens kept for tasks of 2025-11-25, whose progress goes on after the call was
 /// answered. The oldest is forgotten first.

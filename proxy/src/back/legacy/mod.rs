@@ -30,13 +30,14 @@ use tokio::time::Instant;
 
 use self::machine::Machine;
 use super::towards::Towards;
-use crate::exchange::{AskId, Call, FeedId, Key, Loss, Outlet, Refusal, Server};
-use crate::link::{End, Inbound, Link};
+use crate::exchange::{AskId, Call, Crash, FeedId, Key, Loss, Outlet, Refusal, Server};
+use crate::link::{End, EndReason, Inbound, Link};
 
 /// One running legacy server.
 pub struct Legacy {
     machine: Mutex<Machine>,
     link: Towards,
+    crash: Crash,
 }
 
 impl Legacy {
@@ -58,6 +59,7 @@ impl Legacy {
         Arc::new(Self {
             machine: Mutex::new(machine),
             link: Towards::default(),
+            crash: Crash::default(),
         })
     }
 
@@ -154,6 +156,10 @@ impl Server for Legacy {
     fn is_gone(&self) -> bool {
         self.machine.lock().is_gone()
     }
+
+    fn crash(&self) -> Crash {
+        Arc::clone(&self.crash)
+    }
 }
 
 /// The link's end of the wire.
@@ -175,6 +181,10 @@ impl Inbound for Receiver {
 
     fn closed(&mut self, end: End) {
         if let Some(legacy) = self.0.upgrade() {
+            if end.reason != EndReason::Stopped {
+                // It can only be closed once.
+                let _first = legacy.crash.set(Instant::now());
+            }
             legacy.machine.lock().closed(&end);
         }
     }

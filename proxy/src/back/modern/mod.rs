@@ -34,14 +34,15 @@ use self::inbound::News;
 use self::machine::Machine;
 use super::towards::Towards;
 use crate::exchange::{
-    AskId, Call, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
+    AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
 };
-use crate::link::{End, Inbound, Link};
+use crate::link::{End, EndReason, Inbound, Link};
 
 /// One running server of 2026-07-28.
 pub struct Modern {
     machine: Mutex<Machine>,
     link: Towards,
+    crash: Crash,
     /// Held by whoever reads the list of tools; when the last reading began.
     reading: tokio::sync::Mutex<Option<Instant>>,
     /// It could not be read.
@@ -58,6 +59,7 @@ impl Modern {
         Arc::new(Self {
             machine: Mutex::new(Machine::new(Company::new(neighbours), Instant::now())),
             link: Towards::default(),
+            crash: Crash::default(),
             reading: tokio::sync::Mutex::default(),
             unread: AtomicBool::new(false),
         })
@@ -166,6 +168,10 @@ impl Server for Modern {
         self.machine.lock().is_gone()
     }
 
+    fn crash(&self) -> Crash {
+        Arc::clone(&self.crash)
+    }
+
     fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
         self.machine.lock().tools.mirrored(tool)
     }
@@ -208,6 +214,10 @@ impl Inbound for Receiver {
 
     fn closed(&mut self, end: End) {
         if let Some(modern) = self.0.upgrade() {
+            if end.reason != EndReason::Stopped {
+                // It can only be closed once.
+                let _first = modern.crash.set(Instant::now());
+            }
             modern.machine.lock().closed(&end);
         }
     }

@@ -28,7 +28,7 @@ fn nothing_but_a_command_means_the_defaults() {
         [("PATH".into(), "/bin".into())]
     );
     assert_eq!(config.child_mode, ChildMode::Session);
-    assert!(!config.stateless && !config.eager);
+    assert!(!config.stateless && !config.eager && !config.exit_on_failure);
     assert_eq!(config.machine, None);
     assert!(matches!(config.door.tokens, TokenPolicy::Open));
     assert!(config.door.allow_hosts.is_empty() && config.door.allow_origins.is_empty());
@@ -157,6 +157,7 @@ fn every_flag_reaches_its_setting_typed_or_set() {
     for (flag, shown) in [
         ("stateless", "stateless: true"),
         ("eager", "eager: true"),
+        ("exit-on-failure", "exit_on_failure: true"),
         ("quiet-child", "show_child_stderr: false"),
         ("debug", "level: Debug"),
         ("clean-env", "env: [\"PATH\"]"),

@@ -18,8 +18,9 @@ use super::{Sessions, sessionless::Transient};
 use crate::exchange::{Event, ExchangeId, Item, Outcome, Refusal, Tagged, Tap};
 use crate::session::Session;
 
-/// How soon a client may send `initialize` again to a server that did not survive it.
-const RETRY_START: Duration = Duration::from_secs(2);
+/// How soon a client may send `initialize` again to a server that did not survive it, where nobody
+/// knows of a pause.
+const RETRY_START: Duration = Duration::from_secs(1);
 
 /// Answers a POST that holds one request.
 pub(super) async fn one(
@@ -52,7 +53,7 @@ pub(super) async fn initialize(
         }))) => {
             return Err(Fault::Refused(Refusal::Start {
                 sentence: loss.sentence,
-                retry_after: RETRY_START,
+                retry_after: front.servers.pause().unwrap_or(RETRY_START),
             }));
         }
         Ok(item) => Some(item),

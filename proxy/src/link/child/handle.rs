@@ -37,12 +37,8 @@ impl Child {
         settings: &Settings,
         inbound: Box<dyn Inbound>,
     ) -> Result<Self, StartError> {
-        let (process, pipes) = process::spawn(command)?;
-        let shared = Arc::new(Shared::new(
-            settings.name.clone(),
-            process.pid(),
-            settings.max_queued,
-        ));
+        let (process, pipes) = process::spawn(command, settings.guardian.as_ref())?;
+        let shared = Arc::new(Shared::new(settings, process.pid()));
         tokio::spawn(supervisor::supervise(
             process,
             pipes,

@@ -10,8 +10,10 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
+use super::Settings;
 use super::outbox::Outbox;
 use crate::link::End;
+use crate::observe::mask::Masks;
 
 /// How many lines of standard error are kept for the status. A stack trace of Node or Python and the sentence above
 /// it fit; more belongs into the log.
@@ -60,6 +62,7 @@ pub struct Status {
 /// What the tasks and the handles of one child share.
 pub(super) struct Shared {
     pub(super) name: String,
+    pub(super) masks: Masks,
     pub(super) pid: u32,
     pub(super) started: Instant,
     pub(super) outbox: Outbox,
@@ -79,12 +82,13 @@ pub(super) struct Traffic {
 }
 
 impl Shared {
-    pub(super) fn new(name: String, pid: u32, max_queued: usize) -> Self {
+    pub(super) fn new(settings: &Settings, pid: u32) -> Self {
         Self {
-            name,
+            name: settings.name.clone(),
+            masks: settings.masks.clone(),
             pid,
             started: Instant::now(),
-            outbox: Outbox::new(max_queued),
+            outbox: Outbox::new(settings.max_queued),
             traffic: Traffic::default(),
             stderr: Mutex::default(),
             state: watch::Sender::new(State::Running),

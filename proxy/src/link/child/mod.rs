@@ -15,20 +15,25 @@
 //! revision of the protocol the lines speak is not known.
 
 mod command;
+pub mod guardian;
 mod handle;
 mod ladder;
 mod life;
 mod outbox;
 mod process;
 mod settings;
+mod stat;
 mod stderr;
 mod stdio;
 mod supervisor;
 mod zombies;
 
 pub use command::{Command, Environment};
+pub use guardian::Guardian;
 pub use handle::Child;
 pub use life::{State, Status};
 pub use outbox::SendError;
 pub use process::StartError;
 pub use settings::{Settings, StopLadder};
+pub use stat::resident;
+pub use zombies::Orphans;

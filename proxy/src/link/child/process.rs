@@ -1,4 +1,5 @@
-//! The process itself: started in a group of its own, signalled as a group, collected. The only place that spawns.
+//! The process itself: started in a group of its own, signalled as a group, collected. The only place that
+//! spawns, but for the guardian.
 //!
 //! A group is signalled only while it is known to have a member, so its number cannot have passed to somebody else:
 //! before the leader is collected it holds the number, and after that whoever is left in the group does.
@@ -17,7 +18,7 @@ use rustix::{
 use thiserror::Error;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
-use super::{Command, zombies::only_zombies};
+use super::{Command, Guardian, zombies::only_zombies};
 
 /// Why a server could not be started. Each reads as a fragment that names the program.
 #[derive(Debug, Error)]
@@ -65,12 +66,19 @@ pub(super) struct Pipes {
 pub(super) struct Process {
     child: Child,
     group: Pid,
+    guardian: Option<Guardian>,
     collected: bool,
     group_empty: bool,
 }
 
-/// Starts a process as the leader of a new group.
-pub(super) fn spawn(command: &Command) -> Result<(Process, Pipes), StartError> {
+/// Starts a process as the leader of a new group, and tells the guardian of it.
+pub(super) fn spawn(
+    command: &Command,
+    guardian: Option<&Guardian>,
+) -> Result<(Process, Pipes), StartError> {
+    if let Some(guardian) = guardian {
+        guardian.at_post();
+    }
     let program = || command.program.clone();
     let mut child = builder(command)
         .spawn()
@@ -98,10 +106,14 @@ pub(super) fn spawn(command: &Command) -> Result<(Process, Pipes), StartError> {
             cause: io::Error::other("it has no process id"),
         });
     };
+    if let Some(guardian) = guardian {
+        guardian.began(group);
+    }
     Ok((
         Process {
             child,
             group,
+            guardian: guardian.cloned(),
             collected: false,
             group_empty: false,
         },
@@ -202,6 +214,11 @@ impl Process {
             while let Ok(Some(_)) = waitpgid(self.group, WaitOptions::NOHANG) {}
             self.group_empty = test_kill_process_group(self.group) == Err(Errno::SRCH)
                 || closely && only_zombies(self.group);
+            if self.group_empty
+                && let Some(guardian) = &self.guardian
+            {
+                guardian.ended(self.group);
+            }
         }
         self.group_empty
     }

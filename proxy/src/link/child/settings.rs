@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::Guardian;
+use crate::observe::mask::Masks;
+
 /// How one child is run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -15,6 +18,11 @@ pub struct Settings {
     pub stop: StopLadder,
     /// Whether its standard error is logged. Its last lines are kept for the status either way.
     pub show_stderr: bool,
+    /// What is not shown of what it writes, to whomever.
+    pub masks: Masks,
+    /// Who ends its group if this process cannot any more. Absent where the end of this process is the end of everybody,
+    /// and in tests that are no proxy.
+    pub guardian: Option<Guardian>,
 }
 
 /// How long each rung of stopping waits before the next one.

@@ -52,9 +52,10 @@ fn take(line: &Line, log: Option<&mut Log>, shared: &Shared) {
         Line::Whole(text) => (text, text.len() as u64),
         Line::TooLong { head, length } => (head, *length),
     };
-    shared.keep_stderr(escape_part(text, STDERR_KEPT_LINE_BYTES, length));
+    let text = shared.masks.hide(text, length > text.len() as u64);
+    shared.keep_stderr(escape_part(&text, STDERR_KEPT_LINE_BYTES, length));
     if let Some(log) = log {
-        log.line(text, length, Instant::now());
+        log.line(&text, length, Instant::now());
     }
 }
 

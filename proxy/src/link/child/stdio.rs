@@ -176,7 +176,10 @@ impl Reader {
     fn count_garbage(&mut self, text: &[u8], length: u64, fault: &str) {
         self.shared.traffic.garbage.fetch_add(1, Ordering::Relaxed);
         if let Some(count) = self.garbage.note(Instant::now()) {
-            let line = escape_part(text, GARBAGE_SHOWN_BYTES, length);
+            // No more than can be shown is looked at: the line may be long.
+            let head = text.get(..2 * GARBAGE_SHOWN_BYTES).unwrap_or(text);
+            let head = self.shared.masks.hide(head, length > head.len() as u64);
+            let line = escape_part(&head, GARBAGE_SHOWN_BYTES, length);
             tracing::warn!(target: "child", server = %self.shared.name, count, fault, line,
                 "the server wrote something that is not a message; skipped");
         }

@@ -33,6 +33,11 @@ async fn a_call_is_told_how_its_child_died() {
             json!({ "blame": "server", "retry": "unsafe" })
         );
     }
+    // The second one within a minute costs a second.
+    let reply = session.start("count", json!({})).await;
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    reply.refused(503).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(session.call("count", json!({})).await, "1");
 }
 

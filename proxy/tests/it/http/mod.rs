@@ -1,6 +1,7 @@
 //! The whole program over real sockets: the real binary, the real toy, one file a story.
 
 mod answer;
+mod backoff;
 mod bad_input;
 mod batch;
 mod bytes;
@@ -10,13 +11,16 @@ mod common;
 mod crash;
 mod crossing;
 mod crowd;
+mod cycles;
 mod door;
 mod edges;
+mod guardian;
 mod http_sse;
 mod http_sse_ends;
 mod installing;
 mod life;
 mod named;
+mod pid_one;
 mod proxy;
 mod questions;
 mod readme_lines;
@@ -27,4 +31,5 @@ mod session;
 mod stateless;
 mod stopping;
 mod told;
+mod told_of_children;
 mod typed;

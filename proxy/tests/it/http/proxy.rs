@@ -1,6 +1,7 @@
 //! The program under test, started as a person starts it, and found by what it prints.
 
 use std::{
+    fs,
     net::SocketAddr,
     path::PathBuf,
     process::Stdio,
@@ -55,7 +56,33 @@ impl Proxy {
 
     /// With a whole command line of the caller's own. It must listen somewhere.
     pub(super) async fn typed(env: &[(&str, &str)], line: &[&str]) -> Self {
-        let mut child = command(env, line).spawn().unwrap();
+        Self::spawned(command(env, line)).await
+    }
+
+    /// As process 1 of a process namespace of its own, with its own `/proc`. `pid` is that of the program that made
+    /// the namespace and waits in front of it; [`Proxy::init`] is the proxy's.
+    pub(super) async fn as_process_one(flags: &[&str], toy: &[&str]) -> Self {
+        let mut command = Command::new("unshare");
+        // What drops us ends the namespace, too.
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+        command.arg(env!("CARGO_BIN_EXE_mcp-proxy"));
+        let program = toy_path();
+        command.args([&["--port", "0"], flags, &["--", &program], toy].concat());
+        Self::spawned(plain(command, &[])).await
+    }
+
+    /// The only child of a program that runs the proxy for us.
+    pub(super) fn init(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.pid);
+        fs::read_to_string(children)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
+    async fn spawned(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let pid = child.id().unwrap();
         let said = Arc::new(Said::default());
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -167,8 +194,12 @@ pub(super) fn pid(number: u32) -> Pid {
 /// group: a runner that gives a test up ends that group, and with it what the test could not drop.
 fn command(env: &[(&str, &str)], line: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-proxy"));
+    command.args(line);
+    plain(command, env)
+}
+
+fn plain(mut command: Command, env: &[(&str, &str)]) -> Command {
     command
-        .args(line)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .envs(env.iter().copied())

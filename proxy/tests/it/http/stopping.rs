@@ -41,6 +41,11 @@ async fn a_call_is_answered_before_the_end() {
     let refused = session.post(request(1, "ping", json!({}))).await;
     assert!(refused.header("retry-after").is_some());
     refused.refused(503).await;
+    let unready = proxy.client().get("/health/ready").await;
+    assert_eq!(unready.status, 503);
+    let told = unready.json().await;
+    assert!(told["reason"].as_str().unwrap().contains("shutting down"));
+    assert_eq!(proxy.client().get("/health/live").await.status, 200);
     let answer = within("the answer", sleeping).await.unwrap();
     assert_eq!(text(&answer), "slept");
     assert_eq!(proxy.exit().await, Some(0));
@@ -134,6 +139,39 @@ async fn a_stubborn_child_is_stopped_all_the_same() {
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.exit().await, Some(0));
     assert!(!runs(child) && !runs(grandchild));
+}
+
+/// Drain, ladder and the time the kernel gets, one after the other, and no more.
+#[tokio::test]
+async fn the_longest_stop_is_the_sum_of_its_waits() {
+    let waits = [
+        "--drain-timeout",
+        "300ms",
+        "--close-wait",
+        "200ms",
+        "--term-wait",
+        "200ms",
+    ];
+    let mut proxy = Proxy::start(&waits, &["--stubborn"]).await;
+    let session = Session::open(&proxy.client(), LATEST).await;
+    let child = session.pid().await;
+    let client = session.client.clone();
+    let sleeping = tokio::spawn(async move {
+        let _cut = client
+            .post(call("x", "sleep", json!({ "ms": 600_000 })))
+            .await;
+    });
+    within("the call in flight", async {
+        while proxy.client().status().await["calls_in_flight"] != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    proxy.signal(Signal::TERM);
+    let limit = Duration::from_millis(300 + 200 + 200) + Duration::from_millis(2_500);
+    assert_eq!(proxy.exit_within(limit).await, Some(0));
+    assert!(!runs(child));
+    sleeping.abort();
 }
 
 #[tokio::test]

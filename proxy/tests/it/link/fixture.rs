@@ -7,6 +7,7 @@ use mcp_proxy::link::{
     End, EndReason, Inbound,
     child::{Child, Command, Settings, State, StopLadder},
 };
+use mcp_proxy::observe::mask::Masks;
 use mcp_wire::{Id, Message};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -79,6 +80,8 @@ pub(super) fn settings() -> Settings {
             term_wait: NEVER,
         },
         show_stderr: true,
+        masks: Masks::default(),
+        guardian: None,
     }
 }
 

@@ -314,7 +314,6 @@ async fn a_program_that_was_missing_is_looked_for_again() {
     fs::rename(&draft, &program).unwrap();
     proxy.signal(Signal::HUP);
     proxy.says("replaced").await;
-    assert_eq!(client.get("/health/ready").await.status, 200);
     let pid = within("the eager child", async {
         loop {
             let status = client.status().await;
@@ -324,6 +323,7 @@ async fn a_program_that_was_missing_is_looked_for_again() {
         }
     })
     .await;
+    assert_eq!(client.get("/health/ready").await.status, 200);
     let session = Session::open(&client.of("late"), LATEST).await;
     assert_eq!(u64::from(session.pid().await), pid);
 }

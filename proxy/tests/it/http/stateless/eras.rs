@@ -116,7 +116,10 @@ async fn a_server_that_failed_to_start_once_is_not_forgotten_to_speak_2026_07_28
     assert_eq!(said(&proxy, "count", json!({})).await, "1");
     std::fs::write(&flag, "").unwrap();
     tool(&proxy, 1, "crash", json!({})).await.json().await;
-    tool(&proxy, 2, "count", json!({})).await.refused(503).await;
+    let refused = tool(&proxy, 2, "count", json!({})).await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    refused.refused(503).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(said(&proxy, "count", json!({})).await, "1");
     std::fs::remove_dir_all(&folder).unwrap();
 }
