@@ -107,6 +107,14 @@ pub(super) struct Typed {
     /// Web pages that may call, as `https://app.example`, or `*`; repeatable, or several values
     #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in", action = ArgAction::Append)]
     pub(super) allow_origin: Vec<String>,
+    /// A request header those pages may send beside those of the protocol; repeatable, or several
+    /// values
+    #[arg(long, value_name = "NAME", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) cors_header: Vec<String>,
+    /// A response header those pages may read beside those of the protocol; repeatable, or several
+    /// values
+    #[arg(long, value_name = "NAME", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) expose_header: Vec<String>,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
@@ -250,7 +258,7 @@ pub(super) fn takes(command: &clap::Command, flag: &str) -> Option<Takes> {
     };
     Some(match arg.get_long() {
         Some("env" | "named-server") => Takes::Pair,
-        Some("allow-origin") => Takes::Several,
+        Some("allow-origin" | "cors-header" | "expose-header") => Takes::Several,
         _ if arg.get_action().takes_values() => Takes::One,
         _ => Takes::Nothing,
     })

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use axum::http::HeaderName;
+
 use super::authority::{Authority, Origin, normal_host};
 use super::cli::Typed;
 use super::machine::Machine;
@@ -19,6 +21,14 @@ pub(super) fn read(
 ) -> Option<Door> {
     let allow_hosts = hosts(pick, typed);
     let allow_origins = origins(pick, typed);
+    let cors_headers = names(pick, "cors-header", &typed.cors_header);
+    let expose_headers = names(pick, "expose-header", &typed.expose_header);
+    if allow_origins.is_empty() && !(cors_headers.is_empty() && expose_headers.is_empty()) {
+        pick.notes.warn(
+            "--cors-header and --expose-header are for the pages that --allow-origin names, and it \
+             names none",
+        );
+    }
     let health_paths = paths::health(pick, typed, &listen.mcp_path);
     let tokens = tokens(pick, typed, listen, machine)?;
     Some(Door {
@@ -26,6 +36,8 @@ pub(super) fn read(
         allow_hosts,
         allow_origins,
         health_paths,
+        cors_headers,
+        expose_headers,
     })
 }
 
@@ -148,4 +160,19 @@ fn origins(pick: &mut Picker<'_>, typed: &Typed) -> Vec<String> {
         }
     }
     origins
+}
+
+/// Names of headers (RFC 9110, section 5.1), in lower case, as all comparisons are.
+fn names(pick: &mut Picker<'_>, flag: &str, typed: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for picked in pick.list(flag, typed) {
+        match HeaderName::try_from(&picked.text) {
+            // It reads as a name, but to a browser it is every name (Fetch standard, section 3.3.3).
+            Ok(name) if name == "*" => pick.wrong(&picked, "not the name of one header"),
+            Ok(name) if names.iter().any(|known| known == name.as_str()) => {}
+            Ok(name) => names.push(name.as_str().to_owned()),
+            Err(_) => pick.wrong(&picked, "not the name of a header"),
+        }
+    }
+    names
 }

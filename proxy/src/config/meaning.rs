@@ -123,6 +123,25 @@ pub struct Door {
     pub allow_origins: Vec<String>,
     /// Paths that answer like `/health` beside it, and like it ask for neither name nor token.
     pub health_paths: Vec<String>,
+    /// Request headers that allowed pages may send beside those of the protocol, in lower case.
+    pub cors_headers: Vec<String>,
+    /// Response headers that allowed pages may read beside those of the protocol, in lower case.
+    pub expose_headers: Vec<String>,
+}
+
+#[cfg(test)]
+impl Door {
+    /// A door that asks for these tokens and has nothing else configured.
+    pub(crate) fn with(tokens: TokenPolicy) -> Self {
+        Self {
+            tokens,
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            health_paths: Vec::new(),
+            cors_headers: Vec::new(),
+            expose_headers: Vec::new(),
+        }
+    }
 }
 
 /// Which bearer token clients present, decided by rule 11.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version, object};
 
 use super::body;
@@ -270,6 +270,13 @@ fn supported(era: Era, requested: Option<&str>) -> Option<Vec<u8>> {
         data.insert("requested".to_owned(), requested.into());
     }
     serde_json::to_vec(&data).ok()
+}
+
+/// A browser may send what it asked about: 204 with these headers (Fetch standard, CORS protocol).
+pub(super) fn preflight(headers: HeaderMap) -> Response<Body> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    *response.headers_mut() = headers;
+    response
 }
 
 /// The refusals of `guard`.

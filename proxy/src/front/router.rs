@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{Request, Response, header};
+use axum::http::{HeaderMap, Request, Response, header};
 use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -105,10 +105,35 @@ where
 
     fn call(&self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
+        let Some(cors) = self.0.guard.cors() else {
+            return self.answer(head, body);
+        };
+        let crossing = cors.crossing(&head);
+        let answering = self.answer(head, body);
+        Box::pin(async move {
+            let mut response = answering.await?;
+            crossing.mark(response.headers_mut());
+            Ok(response)
+        })
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Entrance {
+    /// Asks the guard, and lets whatever is at the path answer.
+    fn answer<B>(&self, head: Parts, body: B) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         let principal = match self.0.guard.admit(&head) {
             Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
             Ok(principal) => principal,
         };
+        if let Some(headers) = self.preflight(&head) {
+            return Box::pin(ready(Ok(rescue::preflight(headers))));
+        }
         let Some((name, endpoint)) = locate(head.uri.path(), &self.0.mcp_path) else {
             return Box::pin(self.0.pages.call(Request::from_parts(head, body)));
         };
@@ -124,11 +149,19 @@ where
             }
         }
     }
-}
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    /// What a page of another origin is told that asks what it may send here.
+    fn preflight(&self, head: &Parts) -> Option<HeaderMap> {
+        let endpoint = locate(head.uri.path(), &self.0.mcp_path).map(|(_, endpoint)| endpoint);
+        let methods = match endpoint {
+            // Without sessions two of them are refused, which a page should be able to read, too.
+            Some(Endpoint::Mcp) => "GET, POST, DELETE",
+            Some(Endpoint::Messages) => "POST",
+            Some(Endpoint::Sse) | None => "GET",
+        };
+        self.0.guard.cors()?.preflight(head, methods)
+    }
 
-impl Entrance {
     /// Reads the body, and lets the endpoint answer.
     fn posted<B>(
         &self,

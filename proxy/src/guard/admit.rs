@@ -6,6 +6,7 @@ use crate::config::{Door, Listen};
 
 use super::Principal;
 use super::auth::Auth;
+use super::cors::Cors;
 use super::host_origin::HostOrigin;
 use super::refusal::Refusal;
 
@@ -14,6 +15,7 @@ use super::refusal::Refusal;
 pub struct Guard {
     host_origin: HostOrigin,
     auth: Auth,
+    cors: Option<Cors>,
 }
 
 impl Guard {
@@ -23,7 +25,17 @@ impl Guard {
         Self {
             host_origin: HostOrigin::new(listen, door),
             auth: Auth::new(door),
+            cors: Cors::new(door),
         }
+    }
+
+    /// What is told to pages of other origins; `None` where none was named.
+    ///
+    /// It is no policy of the list below, because it refuses nobody: it says who may read the
+    /// answer, refusals included.
+    #[must_use]
+    pub const fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
     }
 
     /// Lets a request in, and says whose it is.
@@ -61,12 +73,7 @@ mod tests {
             mcp_path: "/mcp".into(),
         };
         let tokens = TokenPolicy::Given(Secret::new("correct-horse-battery").unwrap());
-        let door = Door {
-            tokens,
-            allow_hosts: Vec::new(),
-            allow_origins: Vec::new(),
-            health_paths: Vec::new(),
-        };
+        let door = Door::with(tokens);
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -4,13 +4,13 @@
 //! in logs and histories (RFC 6750 section 2.3; the MCP authorization pages forbid it). It is
 //! compared in constant time and goes no further than this file.
 
-use axum::http::Method;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use crate::config::{Door, Secret};
 
 use super::Principal;
+use super::cors::is_preflight;
 use super::place::Places;
 use super::refusal::Refusal;
 
@@ -95,15 +95,10 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii())
 }
 
-fn is_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(ORIGIN)
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
+    use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+    use axum::http::{Method, Request};
 
     use super::*;
     use crate::config::TokenPolicy;
@@ -111,12 +106,7 @@ mod tests {
     const TOKEN: &str = "correct-horse-battery";
 
     fn auth(tokens: TokenPolicy) -> Auth {
-        Auth::new(&Door {
-            tokens,
-            allow_hosts: Vec::new(),
-            allow_origins: Vec::new(),
-            health_paths: Vec::new(),
-        })
+        Auth::new(&Door::with(tokens))
     }
 
     fn head(uri: &str, values: &[&str]) -> Parts {

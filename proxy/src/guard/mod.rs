@@ -6,6 +6,7 @@
 
 mod admit;
 pub mod auth;
+pub mod cors;
 pub mod host_origin;
 mod place;
 mod refusal;

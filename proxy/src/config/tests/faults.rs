@@ -161,6 +161,16 @@ fn faults_one_by_one() {
             "it holds a space",
         ),
         (
+            "--allow-origin * --expose-header a:b node",
+            &[],
+            "--expose-header: \"a:b\" is not the name of a header",
+        ),
+        (
+            "--allow-origin * --cors-header * node",
+            &[],
+            "--cors-header: \"*\" is not the name of one header",
+        ),
+        (
             "--mcp-path mcp node",
             &[],
             "--mcp-path: \"mcp\" is not a path (/ and then",

@@ -20,10 +20,9 @@ fn policy(bound: &str, token: bool, hosts: &[&str], origins: &[&str]) -> HostOri
     };
     let list = |entries: &[&str]| entries.iter().map(|entry| (*entry).into()).collect();
     let door = Door {
-        tokens,
         allow_hosts: list(hosts),
         allow_origins: list(origins),
-        health_paths: Vec::new(),
+        ..Door::with(tokens)
     };
     HostOrigin::new(&listen, &door)
 }

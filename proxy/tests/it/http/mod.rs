@@ -17,6 +17,7 @@ mod http_sse_ends;
 mod installing;
 mod life;
 mod named;
+mod pages;
 mod proxy;
 mod questions;
 mod readme_lines;
