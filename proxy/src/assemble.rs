@@ -18,6 +18,8 @@ use crate::front::routes::{Broken, Named, Routes, Switchboard};
 use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
+use crate::guard::Guard;
+use crate::guard::refresh::Refresh;
 use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
@@ -32,6 +34,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Proxy {
     /// What the listener serves.
     pub app: Entrance,
+    /// The files that are read again when they change.
+    refresh: Arc<Refresh>,
     /// What a person is told at the start.
     pub banner: String,
     switchboard: Arc<Switchboard>,
@@ -50,8 +54,10 @@ impl Proxy {
         }
     }
 
-    /// Looks at every deadline; to be called about once a second.
+    /// Looks at every deadline, and at every file that may change; to be called about once a second
+    /// from within the runtime.
     pub fn sweep(&self, now: Instant) {
+        self.refresh.tick();
         for served in self.switchboard.now().all() {
             served.sweep(now);
         }
@@ -207,8 +213,10 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         display: &server.display,
         broken: server.server.as_ref().err().map(String::as_str),
     });
+    let guard = Guard::new(&listen, &config.door);
     Proxy {
-        app: entrance(app, &listen, &config.door),
+        refresh: Refresh::new(guard.reloads()),
+        app: entrance(app, guard, &listen, &config.door),
         banner: banner(&BannerFacts {
             listen: &listen,
             servers: default.into_iter().chain(named).collect(),

@@ -92,7 +92,8 @@ pub(super) struct Typed {
     #[arg(long, value_name = "DURATION", help_heading = "Packages")]
     pub(super) min_release_age: Option<String>,
 
-    /// A file that holds the bearer token clients must present (or set MCP_PROXY_AUTH_TOKEN)
+    /// A file with the bearer token clients must present (or set MCP_PROXY_AUTH_TOKEN), or with a
+    /// line NAME:TOKEN for each of several (or set MCP_PROXY_AUTH_TOKENS); read again when it changes
     #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
     pub(super) auth_token_file: Option<String>,
     /// Here only to be refused with a reason.
@@ -219,7 +220,12 @@ pub(super) const WITHOUT_VARIABLE: [&str; 6] = [
 ];
 
 /// Variables that are read beside those of the flags.
-const OTHER_VARIABLES: [&str; 3] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG", "MCP_PROXY_MACHINE"];
+const OTHER_VARIABLES: [&str; 4] = [
+    "MCP_PROXY_AUTH_TOKEN",
+    "MCP_PROXY_AUTH_TOKENS",
+    "MCP_PROXY_LOG",
+    "MCP_PROXY_MACHINE",
+];
 
 /// clap's description of the flags.
 pub(super) fn command() -> clap::Command {

@@ -9,7 +9,8 @@ use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};
 use super::paths;
-use super::pick::{Picked, Picker};
+use super::pick::Picker;
+use super::roster::{Roster, UNNAMED};
 use super::secret::{SHORT_SECRET_BYTES, Secret};
 
 /// Reads the door of a proxy that will listen there. `None` when no token policy could be settled.
@@ -55,34 +56,57 @@ fn tokens(
         return None;
     }
     let open = pick.switch("allow-unauthenticated", typed.allow_unauthenticated);
-    let variable = pick.variable("MCP_PROXY_AUTH_TOKEN");
-    let file = pick.text("auth-token-file", typed.auth_token_file.as_ref());
-    let (text, source) = match (variable, file) {
-        (Some(_), Some(file)) => {
-            pick.notes.fault(format!(
-                "MCP_PROXY_AUTH_TOKEN and {} are both set; leave one out",
-                file.source
-            ));
+    let places = [
+        pick.variable("MCP_PROXY_AUTH_TOKEN"),
+        pick.variable("MCP_PROXY_AUTH_TOKENS"),
+        pick.text("auth-token-file", typed.auth_token_file.as_ref()),
+    ];
+    let set: Vec<&str> = places
+        .iter()
+        .flatten()
+        .map(|picked| picked.source.as_str())
+        .collect();
+    let source = match *set.as_slice() {
+        [] => return without_token(pick, listen, open, machine),
+        [source] => source.to_owned(),
+        [one, .., other] => {
+            let sentence = format!("{one} and {other} are both set; leave one out");
+            pick.notes.fault(sentence);
             return None;
         }
-        (Some(variable), None) => (variable.text, variable.source),
-        (None, Some(file)) => (file_text(pick, &file, machine)?, file.source),
-        (None, None) => return without_token(pick, listen, open, machine),
     };
+    let roster = match places {
+        [Some(token), ..] => Secret::new(&token.text)
+            .map(Roster::of)
+            .map_err(|fault| format!("the token is not usable: {fault}")),
+        [_, Some(tokens), _] => Roster::parse_list(&tokens.text).map_err(|fault| fault.to_string()),
+        [.., file] => {
+            let path = Path::new(&file?.text).to_owned();
+            machine
+                .read_text(&path)
+                .map_err(|error| format!("{path:?} cannot be read: {error}"))
+                .and_then(|text| Roster::parse_file(&text, path).map_err(|fault| fault.to_string()))
+        }
+    };
+    let roster = roster.map_err(|fault| format!("{source}: {fault}"));
+    let roster = pick.notes.keep(roster)?;
     if open {
         pick.notes.fault(format!(
             "--allow-unauthenticated contradicts {source}, which sets a token; leave one out"
         ));
         return None;
     }
-    if text.len() < SHORT_SECRET_BYTES {
+    for name in roster.short() {
+        let whose = if name == UNNAMED {
+            String::new()
+        } else {
+            format!(" for {name}")
+        };
         pick.notes.warn(format!(
-            "the token of {source} is shorter than {SHORT_SECRET_BYTES} characters and may be guessed"
+            "the token of {source}{whose} is shorter than {SHORT_SECRET_BYTES} characters and may be guessed"
         ));
     }
-    let secret =
-        Secret::new(&text).map_err(|fault| format!("{source}: the token is not usable: {fault}"));
-    pick.notes.keep(secret).map(TokenPolicy::Given)
+    Some(TokenPolicy::Given(roster))
 }
 
 /// Rule 11.
@@ -108,14 +132,6 @@ fn without_token(
     pick.notes
         .keep(random)
         .map(|random| TokenPolicy::Generated(Secret::from_random(random)))
-}
-
-/// The token in a file, without the line end that editors and `echo` leave.
-fn file_text(pick: &mut Picker<'_>, file: &Picked, machine: &dyn Machine) -> Option<String> {
-    let text = machine.read_text(Path::new(&file.text));
-    let text =
-        text.map_err(|error| format!("{}: {:?} cannot be read: {error}", file.source, file.text));
-    pick.notes.keep(text).map(|text| text.trim().to_owned())
 }
 
 fn hosts(pick: &mut Picker<'_>, typed: &Typed) -> Vec<String> {

@@ -11,6 +11,7 @@ use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 
 use super::named::Named;
+use super::roster::Roster;
 use super::secret::Secret;
 
 /// Everything the program was told, after defaults, checks and conversions.
@@ -147,8 +148,8 @@ impl Door {
 /// Which bearer token clients present, decided by rule 11.
 #[derive(Clone, Debug)]
 pub enum TokenPolicy {
-    /// The owner chose a token.
-    Given(Secret),
+    /// The owner chose a token, or one for each principal.
+    Given(Roster),
     /// The proxy listens beyond loopback and nothing was said about authentication, so it made a
     /// token of 256 random bits and prints it once, as notebooks do.
     Generated(Secret),
@@ -159,13 +160,10 @@ pub enum TokenPolicy {
 }
 
 impl TokenPolicy {
-    /// The token a client must present, if one is asked for.
+    /// Whether a token is asked for.
     #[must_use]
-    pub fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Given(secret) | Self::Generated(secret) => Some(secret),
-            Self::Open | Self::OpenDeclared => None,
-        }
+    pub const fn asks(&self) -> bool {
+        matches!(self, Self::Given(_) | Self::Generated(_))
     }
 }
 

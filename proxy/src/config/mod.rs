@@ -22,6 +22,7 @@ mod paths;
 mod pick;
 mod print;
 mod read;
+mod roster;
 mod secret;
 mod server;
 pub mod size;
@@ -37,4 +38,5 @@ pub use meaning::{
     TokenPolicy,
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
+pub use roster::{Holder, Roster, RosterFault, UNNAMED};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};

@@ -66,9 +66,9 @@ impl fmt::Debug for Entrance {
     }
 }
 
-/// The way in to this application, through this door.
+/// The way in to this application, past this guard.
 #[must_use]
-pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
+pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entrance {
     let switchboard = Arc::clone(&app.switchboard);
     let max_body = app.max_body;
     let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
@@ -86,7 +86,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         .method_not_allowed_fallback(only_get)
         .with_state(app);
     Entrance(Arc::new(Inside {
-        guard: Guard::new(listen, door),
+        guard,
         switchboard,
         mcp_path: listen.mcp_path.clone(),
         max_body,

@@ -1,5 +1,7 @@
 //! The list of policies, in the order a request meets them.
 
+use std::sync::Arc;
+
 use axum::http::request::Parts;
 
 use crate::config::{Door, Listen};
@@ -8,6 +10,7 @@ use super::Principal;
 use super::auth::Auth;
 use super::cors::Cors;
 use super::host_origin::HostOrigin;
+use super::refresh::Reload;
 use super::refusal::Refusal;
 
 /// Every policy of this room, asked in turn about the head of a request.
@@ -27,6 +30,15 @@ impl Guard {
             auth: Auth::new(door),
             cors: Cors::new(door),
         }
+    }
+
+    /// What follows a file.
+    #[must_use]
+    pub fn reloads(&self) -> Vec<Arc<dyn Reload>> {
+        let keys = self.auth.changing();
+        keys.into_iter()
+            .map(|keys| keys as Arc<dyn Reload>)
+            .collect()
     }
 
     /// What is told to pages of other origins; `None` where none was named.
@@ -63,7 +75,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::config::{Secret, TokenPolicy};
+    use crate::config::{Roster, Secret, TokenPolicy};
 
     /// Whom the policies let in, or which of them refuses.
     fn answer(path: &str, headers: &[(&str, &str)]) -> String {
@@ -72,7 +84,7 @@ mod tests {
             port: 8080,
             mcp_path: "/mcp".into(),
         };
-        let tokens = TokenPolicy::Given(Secret::new("correct-horse-battery").unwrap());
+        let tokens = TokenPolicy::Given(Roster::of(Secret::new("correct-horse-battery").unwrap()));
         let door = Door::with(tokens);
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {

@@ -8,7 +8,9 @@ mod admit;
 pub mod auth;
 pub mod cors;
 pub mod host_origin;
+pub mod keyring;
 mod place;
+pub mod refresh;
 mod refusal;
 
 pub use crate::exchange::Principal;

@@ -133,7 +133,7 @@ fn snippet(facts: &BannerFacts<'_>, url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::config::{Roster, Secret};
 
     fn check(host: &str, tokens: &TokenPolicy, expected: &str) -> String {
         let listen = Listen {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn with_a_token_that_was_given() {
-        let tokens = TokenPolicy::Given(Secret::new("do-not-print-me").unwrap());
+        let tokens = TokenPolicy::Given(Roster::of(Secret::new("do-not-print-me").unwrap()));
         let text = check(
             "10.0.0.7",
             &tokens,

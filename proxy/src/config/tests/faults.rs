@@ -151,6 +151,16 @@ fn faults_one_by_one() {
             "are both set; leave one out",
         ),
         (
+            "node",
+            &[token, ("MCP_PROXY_AUTH_TOKENS", "a:correct-horse-battery")],
+            "MCP_PROXY_AUTH_TOKEN and MCP_PROXY_AUTH_TOKENS are both set",
+        ),
+        (
+            "node",
+            &[("MCP_PROXY_AUTH_TOKENS", "a:correct-horse,a:battery")],
+            "MCP_PROXY_AUTH_TOKENS: entry 2 (a): the name stands there twice",
+        ),
+        (
             "--allow-unauthenticated node",
             &[token],
             "contradicts MCP_PROXY_AUTH_TOKEN",

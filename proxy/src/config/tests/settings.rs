@@ -126,7 +126,7 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         (
             "auth-token-file",
             "/run/token",
-            "tokens: Given(Secret(hidden))",
+            "tokens: Given([\"token\"])",
         ),
         ("start-timeout", "1", "start: 1s"),
         ("request-timeout", "2s", "request: 2s"),

@@ -18,6 +18,7 @@ mod installing;
 mod life;
 mod named;
 mod pages;
+mod principals;
 mod proxy;
 mod questions;
 mod readme_lines;
