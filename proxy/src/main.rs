@@ -112,7 +112,8 @@ async fn run(config: Config) -> ExitCode {
     let mut proxy = assemble::proxy(&config, listener.address());
     let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(listener.serve(proxy.app.clone(), stopped));
+    let serving =
+        tokio::spawn(listener.serve(proxy.app.clone(), config.limits.max_connections, stopped));
     let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
 
     if let Some(order) = config.prewarm.clone() {

@@ -116,6 +116,20 @@ pub(super) struct Typed {
     /// values
     #[arg(long, value_name = "NAME", help_heading = "Who may come in", action = ArgAction::Append)]
     pub(super) expose_header: Vec<String>,
+    /// Requests of one address, and of one principal, as 20/s, 600/m or 1000/h; so many may come at
+    /// once
+    #[arg(long, value_name = "RATE", help_heading = "Who may come in")]
+    pub(super) rate_limit: Option<String>,
+    /// Requests one principal may have in flight
+    #[arg(long, value_name = "COUNT", help_heading = "Who may come in")]
+    pub(super) max_in_flight: Option<String>,
+    /// Proxies before this one that are believed when they say by Forwarded or X-Forwarded-* who
+    /// calls: networks as 10.0.0.0/8; repeatable, or a comma list
+    #[arg(long, value_name = "NETWORK", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) trusted_proxies: Vec<String>,
+    /// Refuse requests that came over plain HTTP
+    #[arg(long, help_heading = "Who may come in")]
+    pub(super) require_https: bool,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
@@ -166,6 +180,9 @@ pub(super) struct Typed {
     /// Requests that may wait while a server starts [default: 256]
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub(super) max_starting: Option<String>,
+    /// Connections open at once; further ones wait to be taken [default: 4096]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub(super) max_connections: Option<String>,
 
     /// off, error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
     #[arg(long, value_name = "LEVEL", help_heading = "Log")]

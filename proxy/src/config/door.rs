@@ -8,6 +8,7 @@ use super::authority::{Authority, Origin, normal_host};
 use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};
+use super::network::{Network, Rate};
 use super::paths;
 use super::pick::Picker;
 use super::roster::{Roster, UNNAMED};
@@ -31,6 +32,18 @@ pub(super) fn read(
         );
     }
     let health_paths = paths::health(pick, typed, &listen.mcp_path);
+    let rate = rate(pick, typed);
+    let max_in_flight = typed.max_in_flight.as_ref();
+    let is_capped = pick.text("max-in-flight", max_in_flight).is_some();
+    let max_in_flight = is_capped.then(|| pick.count("max-in-flight", max_in_flight, 1));
+    let trusted_proxies = networks(pick, typed);
+    let require_https = pick.switch("require-https", typed.require_https);
+    if require_https && trusted_proxies.is_empty() {
+        pick.notes.fault(
+            "--require-https would refuse everything: nothing comes by https without a proxy before \
+             this one that has it, and --trusted-proxies names none",
+        );
+    }
     let tokens = tokens(pick, typed, listen, machine)?;
     Some(Door {
         tokens,
@@ -39,6 +52,10 @@ pub(super) fn read(
         health_paths,
         cors_headers,
         expose_headers,
+        rate,
+        max_in_flight,
+        trusted_proxies,
+        require_https,
     })
 }
 
@@ -191,4 +208,26 @@ fn names(pick: &mut Picker<'_>, flag: &str, typed: &[String]) -> Vec<String> {
         }
     }
     names
+}
+
+fn rate(pick: &mut Picker<'_>, typed: &Typed) -> Option<Rate> {
+    let picked = pick.text("rate-limit", typed.rate_limit.as_ref())?;
+    match Rate::parse(&picked.text) {
+        Ok(rate) => Some(rate),
+        Err(fragment) => {
+            pick.wrong(&picked, &fragment);
+            None
+        }
+    }
+}
+
+fn networks(pick: &mut Picker<'_>, typed: &Typed) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for picked in pick.list("trusted-proxies", &typed.trusted_proxies) {
+        match Network::parse(&picked.text) {
+            Ok(network) => networks.push(network),
+            Err(fragment) => pick.wrong(&picked, &fragment),
+        }
+    }
+    networks
 }

@@ -11,6 +11,7 @@ use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 
 use super::named::Named;
+use super::network::{Network, Rate};
 use super::roster::Roster;
 use super::secret::Secret;
 
@@ -128,6 +129,14 @@ pub struct Door {
     pub cors_headers: Vec<String>,
     /// Response headers that allowed pages may read beside those of the protocol, in lower case.
     pub expose_headers: Vec<String>,
+    /// How often one address, and one principal, may come; `None` for as often as it likes.
+    pub rate: Option<Rate>,
+    /// Requests one principal may have in flight; `None` for any number.
+    pub max_in_flight: Option<usize>,
+    /// Proxies whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests that came over plain HTTP are refused.
+    pub require_https: bool,
 }
 
 #[cfg(test)]
@@ -141,6 +150,10 @@ impl Door {
             health_paths: Vec::new(),
             cors_headers: Vec::new(),
             expose_headers: Vec::new(),
+            rate: None,
+            max_in_flight: None,
+            trusted_proxies: Vec::new(),
+            require_https: false,
         }
     }
 }
@@ -186,6 +199,8 @@ pub struct Limits {
     pub max_children: usize,
     /// Requests that may wait while a child starts.
     pub max_starting: usize,
+    /// Connections open at once.
+    pub max_connections: usize,
 }
 
 /// How long anything may take.

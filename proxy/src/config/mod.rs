@@ -18,6 +18,7 @@ mod install;
 mod machine;
 mod meaning;
 mod named;
+mod network;
 mod paths;
 mod pick;
 mod print;
@@ -38,5 +39,6 @@ pub use meaning::{
     TokenPolicy,
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
+pub use network::{Network, Rate};
 pub use roster::{Holder, Roster, RosterFault, UNNAMED};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};

@@ -10,17 +10,15 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::router::Entrance;
 use crate::config::Listen;
+use crate::guard::forwarded::Peer;
 
 /// How long a client may take to send its headers. Bare `axum::serve` has no such limit, and a
 /// client that sends one byte a minute would hold a connection for ever.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections open at once. Further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// Connections the kernel may keep for us before we take them.
 const BACKLOG: i32 = 1024;
@@ -83,13 +81,20 @@ impl Listener {
         self.address
     }
 
-    /// Serves connections until `stop` turns true; then takes no more, lets every response end
-    /// and closes. Streams have to be ended by whoever owns them.
+    /// Serves up to `max_connections` at once until `stop` turns true; then takes no more, lets every
+    /// response end and closes. Streams have to be ended by whoever owns them. Connections beyond
+    /// that number are not taken: they wait in the kernel's queue until one ends, or its queue is
+    /// full and they are not answered.
     ///
     /// # Cancel safety
     ///
     /// Dropping it closes the listener at once; connections end with the runtime.
-    pub async fn serve(self, app: Entrance, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(
+        self,
+        app: Entrance,
+        max_connections: usize,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -97,16 +102,20 @@ impl Listener {
             .header_read_timeout(HEADER_TIMEOUT);
         builder.http2().timer(TokioTimer::new());
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
         loop {
             let stream = tokio::select! {
                 stream = accept(&self.socket, &room) => stream,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
-            let Some((stream, place)) = stream else {
+            let Some((stream, address, place)) = stream else {
                 continue;
             };
-            let (builder, app, watcher) = (builder.clone(), app.clone(), graceful.watcher());
+            let app = app.met_by(Peer {
+                address: address.ip(),
+                is_secure: false,
+            });
+            let (builder, watcher) = (builder.clone(), graceful.watcher());
             tokio::spawn(async move {
                 // The header timer begins to run when it is known which HTTP this is, which the
                 // first bytes tell. A client that sends none would have a place for ever.
@@ -132,14 +141,14 @@ impl Listener {
 async fn accept(
     socket: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, address)) => {
             // Events are small and each is worth sending at once.
             let _best_effort = stream.set_nodelay(true);
             let _best_effort = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
-            Some((stream, place))
+            Some((stream, address, place))
         }
         Err(error) => {
             // Out of descriptors, most likely: accepting again at once would only spin.

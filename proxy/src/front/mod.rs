@@ -14,6 +14,7 @@ mod endpoint;
 mod era;
 mod frames;
 mod headers;
+mod held;
 pub mod http_sse;
 pub mod listener;
 pub mod pages;

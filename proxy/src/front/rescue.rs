@@ -159,10 +159,10 @@ impl Fault {
             _ => {}
         }
         if let Some(after) = self.retry_after() {
-            // Whole seconds, never "at once" (RFC 9110, 10.2.3).
+            // Whole seconds, rounded up, and so never "at once" (RFC 9110, 10.2.3).
             headers.insert(
                 header::RETRY_AFTER,
-                HeaderValue::from(after.as_secs().max(1)),
+                HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)),
             );
         }
         response
@@ -201,6 +201,9 @@ impl Fault {
             Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Door(guard::Refusal::Unauthorized { .. }) => StatusCode::UNAUTHORIZED,
+            Self::Door(guard::Refusal::TooOften { .. } | guard::Refusal::TooMany { .. }) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Door(_) => StatusCode::FORBIDDEN,
         }
     }
@@ -252,7 +255,10 @@ impl Fault {
         match self {
             Self::Refused(Refusal::Ended | Refusal::OtherEra { .. }) => None,
             Self::Refused(Refusal::Start { retry_after, .. }) => Some(*retry_after),
-            Self::Refused(_) | Self::SessionsFull { .. } => Some(Duration::from_secs(1)),
+            Self::Refused(_)
+            | Self::SessionsFull { .. }
+            | Self::Door(guard::Refusal::TooMany { .. }) => Some(Duration::from_secs(1)),
+            Self::Door(guard::Refusal::TooOften { retry_after, .. }) => Some(*retry_after),
             _ => None,
         }
     }

@@ -18,12 +18,14 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 
+use super::held::until_taken;
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
 use super::{Fault, pages, rescue};
 use crate::config::{Door, Listen};
 use crate::exchange::Principal;
-use crate::guard::Guard;
+use crate::guard::forwarded::Peer;
+use crate::guard::{Admitted, Guard};
 
 /// How long a client may take to send a body after its headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +41,7 @@ pub struct App {
     pub max_body: usize,
 }
 
-/// The whole application, as a connection is served by it: the guard first, then the paths. Cheap
+/// The whole application: the guard first, then the paths. Cheap
 /// to clone.
 ///
 /// The MCP endpoints are told from the pages by comparing paths, before any router: every layer
@@ -94,7 +96,25 @@ pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entranc
     }))
 }
 
-impl<B> Service<Request<B>> for Entrance
+/// The entrance as one connection meets it.
+#[derive(Clone, Debug)]
+pub struct Doorway {
+    entrance: Entrance,
+    peer: Peer,
+}
+
+impl Entrance {
+    /// For a connection of this peer.
+    #[must_use]
+    pub fn met_by(&self, peer: Peer) -> Doorway {
+        Doorway {
+            entrance: self.clone(),
+            peer,
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Doorway
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -105,11 +125,12 @@ where
 
     fn call(&self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let Some(cors) = self.0.guard.cors() else {
-            return self.answer(head, body);
+        let entrance = &self.entrance;
+        let Some(cors) = entrance.0.guard.cors() else {
+            return entrance.answer(head, body, self.peer);
         };
         let crossing = cors.crossing(&head);
-        let answering = self.answer(head, body);
+        let answering = entrance.answer(head, body, self.peer);
         Box::pin(async move {
             let mut response = answering.await?;
             crossing.mark(response.headers_mut());
@@ -122,15 +143,28 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>
 
 impl Entrance {
     /// Asks the guard, and lets whatever is at the path answer.
-    fn answer<B>(&self, head: Parts, body: B) -> Answering
+    fn answer<B>(&self, head: Parts, body: B, peer: Peer) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        let principal = match self.0.guard.admit(&head) {
+        let Admitted { principal, ticket } = match self.0.guard.admit(&head, peer) {
             Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
-            Ok(principal) => principal,
+            Ok(admitted) => admitted,
         };
+        let answering = self.found(head, body, principal);
+        let Some(ticket) = ticket else {
+            return answering;
+        };
+        Box::pin(async move { Ok(until_taken(answering.await?, ticket)) })
+    }
+
+    /// Lets whatever is at the path answer.
+    fn found<B>(&self, head: Parts, body: B, principal: Principal) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         if let Some(headers) = self.preflight(&head) {
             return Box::pin(ready(Ok(rescue::preflight(headers))));
         }

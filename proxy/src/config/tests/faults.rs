@@ -171,6 +171,22 @@ fn faults_one_by_one() {
             "it holds a space",
         ),
         (
+            "--rate-limit 20 node",
+            &[],
+            "--rate-limit: \"20\" is not a rate (20/s, 600/m, 1000/h",
+        ),
+        ("--max-in-flight 0 node", &[], "\"0\" is less than 1"),
+        (
+            "--trusted-proxies 10.0.0.0/8,proxy node",
+            &[],
+            "--trusted-proxies: \"proxy\" is not a network",
+        ),
+        (
+            "--require-https node",
+            &[],
+            "--require-https would refuse everything",
+        ),
+        (
             "--allow-origin * --expose-header a:b node",
             &[],
             "--expose-header: \"a:b\" is not the name of a header",

@@ -16,6 +16,7 @@ mod http_sse;
 mod http_sse_ends;
 mod installing;
 mod life;
+mod limits;
 mod named;
 mod pages;
 mod principals;
