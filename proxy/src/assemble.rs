@@ -18,8 +18,9 @@ use crate::front::routes::{Broken, Named, Routes, Switchboard};
 use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
+use crate::front::tls::Tls;
 use crate::guard::Guard;
-use crate::guard::refresh::Refresh;
+use crate::guard::refresh::{Refresh, Reload};
 use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
@@ -181,7 +182,7 @@ async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>
 
 /// The proxy of this configuration, reached at `address`.
 #[must_use]
-pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
+pub fn proxy(config: &Config, address: SocketAddr, tls: Option<&Arc<Tls>>) -> Proxy {
     let workshop = Workshop::new(config);
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
@@ -214,12 +215,15 @@ pub fn proxy(config: &Config, address: SocketAddr) -> Proxy {
         broken: server.server.as_ref().err().map(String::as_str),
     });
     let guard = Guard::new(&listen, &config.door);
+    let mut reloads = guard.reloads();
+    reloads.extend(tls.cloned().map(|tls| tls as Arc<dyn Reload>));
     Proxy {
-        refresh: Refresh::new(guard.reloads()),
+        refresh: Refresh::new(reloads),
         app: entrance(app, guard, &listen, &config.door),
         banner: banner(&BannerFacts {
             listen: &listen,
             servers: default.into_iter().chain(named).collect(),
+            is_secure: config.door.tls.is_some(),
             tokens: &config.door.tokens,
         }),
         switchboard,

@@ -127,6 +127,13 @@ pub(super) struct Typed {
     /// calls: networks as 10.0.0.0/8; repeatable, or a comma list
     #[arg(long, value_name = "NETWORK", help_heading = "Who may come in", action = ArgAction::Append)]
     pub(super) trusted_proxies: Vec<String>,
+    /// Speak TLS with the certificate in this file (PEM, with those it depends on); needs --tls-key,
+    /// and both are read again when they change
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(super) tls_cert: Option<String>,
+    /// The private key of that certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(super) tls_key: Option<String>,
     /// Refuse requests that came over plain HTTP
     #[arg(long, help_heading = "Who may come in")]
     pub(super) require_https: bool,

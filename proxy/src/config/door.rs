@@ -5,12 +5,13 @@ use std::path::Path;
 use axum::http::HeaderName;
 
 use super::authority::{Authority, Origin, normal_host};
+use super::certificate::{TlsFiles, server_config};
 use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};
 use super::network::{Network, Rate};
 use super::paths;
-use super::pick::Picker;
+use super::pick::{Picked, Picker};
 use super::roster::{Roster, UNNAMED};
 use super::secret::{SHORT_SECRET_BYTES, Secret};
 
@@ -38,10 +39,13 @@ pub(super) fn read(
     let max_in_flight = is_capped.then(|| pick.count("max-in-flight", max_in_flight, 1));
     let trusted_proxies = networks(pick, typed);
     let require_https = pick.switch("require-https", typed.require_https);
-    if require_https && trusted_proxies.is_empty() {
+    let before = pick.notes.count();
+    let tls = tls(pick, typed, machine);
+    let is_plain = tls.is_none() && pick.notes.count() == before;
+    if require_https && is_plain && trusted_proxies.is_empty() {
         pick.notes.fault(
-            "--require-https would refuse everything: nothing comes by https without a proxy before \
-             this one that has it, and --trusted-proxies names none",
+            "--require-https would refuse everything: nothing comes by https without --tls-cert, or \
+             a proxy before this one that --trusted-proxies names",
         );
     }
     let tokens = tokens(pick, typed, listen, machine)?;
@@ -56,6 +60,7 @@ pub(super) fn read(
         max_in_flight,
         trusted_proxies,
         require_https,
+        tls,
     })
 }
 
@@ -230,4 +235,45 @@ fn networks(pick: &mut Picker<'_>, typed: &Typed) -> Vec<Network> {
         }
     }
     networks
+}
+
+/// The certificate and its key, looked at so that what is wrong is told with everything else.
+fn tls(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<TlsFiles> {
+    let cert = pick.text("tls-cert", typed.tls_cert.as_ref());
+    let key = pick.text("tls-key", typed.tls_key.as_ref());
+    let (cert, key) = match (cert, key) {
+        (None, None) => return None,
+        (Some(cert), Some(key)) => (cert, key),
+        (Some(one), None) | (None, Some(one)) => {
+            let other = if one.source.to_ascii_lowercase().contains("cert") {
+                "--tls-key"
+            } else {
+                "--tls-cert"
+            };
+            let sentence = format!("{} is of no use without {other}", one.source);
+            pick.notes.fault(sentence);
+            return None;
+        }
+    };
+    let mut read = |file: &Picked| {
+        let text = machine.read_text(Path::new(&file.text));
+        let text = text
+            .map_err(|error| format!("{}: {:?} cannot be read: {error}", file.source, file.text));
+        pick.notes.keep(text)
+    };
+    let (cert_text, key_text) = (read(&cert), read(&key));
+    if let Err(fault) = server_config(&cert_text?, &key_text?) {
+        let file = if fault.is_of_certificate() {
+            &cert
+        } else {
+            &key
+        };
+        let sentence = format!("{}: {:?}: {fault}", file.source, file.text);
+        pick.notes.fault(sentence);
+        return None;
+    }
+    Some(TlsFiles {
+        cert: cert.text.into(),
+        key: key.text.into(),
+    })
 }

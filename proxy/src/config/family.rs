@@ -49,7 +49,8 @@ use Takes::{Nothing, One, Pair, Several};
 const HTTP_SSE: Becomes = Already;
 const CLIENT: Becomes =
     Refused("it belongs to offering a remote server to a local client, which is not there yet");
-const TLS: Becomes = Refused("TLS is not there; put a reverse proxy that has it before this one");
+const CLIENT_TLS: Becomes =
+    Refused("certificates of clients are not asked for; tokens say who somebody is");
 const TUNNEL: Becomes = Refused("there is no tunnel; point one of your own at --port");
 const KEY: Becomes = Refused(
     "a key is not taken from a command line, which every user of this machine can read; set \
@@ -180,9 +181,9 @@ const ROWS: &[Row] = &[
         Nothing,
         Refused("no shell is run; leave it out, or make the command sh -c '…' if it needs one"),
     ),
-    row("--sslCert", One, TLS),
-    row("--sslKey", One, TLS),
-    row("--sslCa", One, TLS),
+    row("--sslCert", One, Same("tls-cert")),
+    row("--sslKey", One, Same("tls-key")),
+    row("--sslCa", One, CLIENT_TLS),
     row("--corsAddAllowedHeader", Several, Same("cors-header")),
     row("--tunnel", Nothing, TUNNEL),
     row("--tunnelSubdomain", One, TUNNEL),

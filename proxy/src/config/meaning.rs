@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 
+use super::certificate::TlsFiles;
 use super::named::Named;
 use super::network::{Network, Rate};
 use super::roster::Roster;
@@ -137,6 +138,8 @@ pub struct Door {
     pub trusted_proxies: Vec<Network>,
     /// Requests that came over plain HTTP are refused.
     pub require_https: bool,
+    /// The certificate; `None` where the proxy speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
 }
 
 #[cfg(test)]
@@ -154,6 +157,7 @@ impl Door {
             max_in_flight: None,
             trusted_proxies: Vec::new(),
             require_https: false,
+            tls: None,
         }
     }
 }

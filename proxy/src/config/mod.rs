@@ -7,6 +7,7 @@
 
 mod argv;
 pub mod authority;
+mod certificate;
 mod child_env;
 mod cli;
 mod door;
@@ -31,6 +32,7 @@ pub mod size;
 mod tests;
 mod verbs;
 
+pub use certificate::{CertificateFault, TlsFiles, server_config};
 pub use env::Strings;
 pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
-use super::router::Entrance;
+use super::router::{Doorway, Entrance};
+use super::tls::Tls;
 use crate::config::Listen;
 use crate::guard::forwarded::Peer;
 
@@ -30,6 +33,21 @@ const STALLED: Duration = Duration::from_secs(60);
 
 /// What is left to connections after the last response: enough to be read by their clients.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a client may take over a TLS handshake: a few round trips of the slowest line.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Builder = auto::Builder<TokioExecutor>;
+
+/// How connections are taken.
+#[derive(Debug)]
+pub struct Connections {
+    /// How many at once. Further ones are not refused: they wait in the kernel's queue until one
+    /// ends, and are not answered where that queue is full.
+    pub max: usize,
+    /// The certificate; `None` for plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+}
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -81,10 +99,8 @@ impl Listener {
         self.address
     }
 
-    /// Serves up to `max_connections` at once until `stop` turns true; then takes no more, lets every
-    /// response end and closes. Streams have to be ended by whoever owns them. Connections beyond
-    /// that number are not taken: they wait in the kernel's queue until one ends, or its queue is
-    /// full and they are not answered.
+    /// Serves connections until `stop` turns true; then takes no more, lets every
+    /// response end and closes. Streams have to be ended by whoever owns them.
     ///
     /// # Cancel safety
     ///
@@ -92,7 +108,7 @@ impl Listener {
     pub async fn serve(
         self,
         app: Entrance,
-        max_connections: usize,
+        connections: Connections,
         mut stop: watch::Receiver<bool>,
     ) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -102,7 +118,7 @@ impl Listener {
             .header_read_timeout(HEADER_TIMEOUT);
         builder.http2().timer(TokioTimer::new());
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        let room = Arc::new(Semaphore::new(connections.max.min(Semaphore::MAX_PERMITS)));
         loop {
             let stream = tokio::select! {
                 stream = accept(&self.socket, &room) => stream,
@@ -113,28 +129,70 @@ impl Listener {
             };
             let app = app.met_by(Peer {
                 address: address.ip(),
-                is_secure: false,
+                is_secure: connections.tls.is_some(),
             });
+            // That of this moment, so that a new certificate serves the next connection.
+            let tls = connections
+                .tls
+                .as_ref()
+                .map(|tls| TlsAcceptor::from(tls.now()));
             let (builder, watcher) = (builder.clone(), graceful.watcher());
             tokio::spawn(async move {
-                // The header timer begins to run when it is known which HTTP this is, which the
-                // first bytes tell. A client that sends none would have a place for ever.
-                let mut byte = [0];
-                let first = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut byte));
-                if !matches!(first.await, Ok(Ok(1..))) {
-                    return;
-                }
-                let connection = builder.serve_connection(TokioIo::new(stream), app);
-                let connection = watcher.watch(connection.into_owned());
-                // A connection that breaks is its client's affair; what it carried has its own end.
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection ended early");
+                match tls {
+                    None => plain(stream, builder, app, watcher).await,
+                    Some(tls) => secure(stream, tls, builder, app, watcher).await,
                 }
                 drop(place);
             });
         }
         drop(self.socket);
         let _late = tokio::time::timeout(CLOSE_WAIT, graceful.shutdown()).await;
+    }
+}
+
+/// Serves a connection without TLS.
+async fn plain(stream: TcpStream, builder: Builder, app: Doorway, watcher: Watcher) {
+    // The header timer begins to run when it is known which HTTP this is, which the first bytes
+    // tell. A client that sends none would have a place for ever.
+    let mut byte = [0];
+    let first = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut byte));
+    if matches!(first.await, Ok(Ok(1..))) {
+        converse(stream, builder, app, watcher).await;
+    }
+}
+
+/// Serves a connection with TLS.
+async fn secure(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    builder: Builder,
+    app: Doorway,
+    watcher: Watcher,
+) {
+    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        // A client that does not know the certificate, or speaks plain HTTP.
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake was not finished in time"),
+    };
+    // As above; nothing can be peeked at below TLS.
+    let mut stream = BufReader::new(stream);
+    let first = tokio::time::timeout(HEADER_TIMEOUT, stream.fill_buf());
+    let said_something = matches!(first.await, Ok(Ok(bytes)) if !bytes.is_empty());
+    if said_something {
+        converse(stream, builder, app, watcher).await;
+    }
+}
+
+async fn converse<S>(stream: S, builder: Builder, app: Doorway, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = builder.serve_connection(TokioIo::new(stream), app);
+    let connection = watcher.watch(connection.into_owned());
+    // A connection that breaks is its client's affair; what it carried has its own end.
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

@@ -25,5 +25,6 @@ pub mod routes;
 pub mod served;
 pub mod sessions;
 pub mod stateless;
+pub mod tls;
 
 pub use rescue::Fault;

@@ -252,7 +252,11 @@ fn what_is_not_there_is_refused_in_one_sentence() {
             "--maxBodySize 0 node",
             "--maxBodySize: \"0\" is less than 1024 bytes",
         ),
-        ("--sslCert cert.pem node", "--sslCert: TLS is not there"),
+        ("--sslCa ca.pem node", "--sslCa: certificates of clients"),
+        (
+            "--sslCert cert.pem node",
+            "--sslCert is of no use without --tls-key",
+        ),
         ("--tunnel node", "--tunnel: there is no tunnel"),
         (
             "--tunnelSubdomain a node",

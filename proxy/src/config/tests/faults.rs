@@ -171,6 +171,26 @@ fn faults_one_by_one() {
             "it holds a space",
         ),
         (
+            "--tls-key /run/token node",
+            &[],
+            "--tls-key is of no use without --tls-cert",
+        ),
+        (
+            "node",
+            &[("MCP_PROXY_TLS_CERT", "/run/token")],
+            "MCP_PROXY_TLS_CERT is of no use without --tls-key",
+        ),
+        (
+            "--tls-cert /absent --tls-key /run/token node",
+            &[],
+            "--tls-cert: \"/absent\" cannot be read",
+        ),
+        (
+            "--tls-cert /run/token --tls-key /run/token node",
+            &[],
+            "--tls-cert: \"/run/token\": there is no certificate in it",
+        ),
+        (
             "--rate-limit 20 node",
             &[],
             "--rate-limit: \"20\" is not a rate (20/s, 600/m, 1000/h",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, call, call_with_token, request, steps},
+    folder::Folder,
     proxy::Proxy,
     session::{LATEST, Session, initialize},
 };
@@ -104,27 +105,10 @@ async fn without_sessions_each_has_a_server() {
     assert_ne!(pids[0], pids[1]);
 }
 
-/// A folder that is gone with the test.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mcp-proxy-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[tokio::test]
 async fn a_token_that_was_rotated_is_refused_and_its_sessions_stay() {
     let folder = Folder::new("rotated");
-    let file = folder.0.join("tokens");
+    let file = folder.path("tokens");
     let write = |text: &str| std::fs::write(&file, text).unwrap();
     write(&format!("alice:{ALICE}\nbob:{BOB}\n"));
     let path = file.to_str().unwrap();
