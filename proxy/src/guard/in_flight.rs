@@ -2,7 +2,8 @@
 //!
 //! A request is in flight from the moment it is let in until the last byte of its answer was taken,
 //! so a call whose answer is a stream counts as long as that is open. Standing streams are no
-//! requests in this sense: sessions bound those.
+//! requests in this sense: sessions bound those. A call of the session eras whose client left goes on
+//! at its server, and is not counted any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
