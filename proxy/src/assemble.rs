@@ -55,8 +55,8 @@ impl Proxy {
         }
     }
 
-    /// Looks at every deadline, and at every file that may change; to be called about once a second
-    /// from within the runtime.
+    /// Looks at every deadline, and at every file that may change; to be called about once a
+    /// second.
     pub fn sweep(&self, now: Instant) {
         self.refresh.tick();
         for served in self.switchboard.now().all() {

@@ -97,13 +97,7 @@ async fn run(config: Config) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let tls = match config.door.tls.as_ref().map(Tls::load).transpose() {
-        Ok(tls) => tls,
-        Err(error) => {
-            tracing::error!("failed to speak TLS: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let tls = config.door.tls.as_ref().map(Tls::new);
     let reloads = config.named.file.is_some();
     let (listener, mut signals) =
         match (Listener::bind(&config.listen).await, Signals::new(reloads)) {

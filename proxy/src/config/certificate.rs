@@ -4,20 +4,41 @@
 //! two files are read at the start, so that what is wrong with them is told with everything else
 //! that is wrong, and again whenever they change.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
 
-/// Where the two are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
+/// A certificate with its key: where they are, and what they said at the start. They may have been
+/// pipes, which say it once.
+#[derive(Clone)]
+pub struct Certificate {
     /// The certificate, and those that lead from it to one that clients know, in PEM.
     pub cert: PathBuf,
     /// Its private key, in PEM. It may be the same file.
     pub key: PathBuf,
+    /// How TLS is spoken with them.
+    pub pair: Pair,
+}
+
+/// What a certificate and its key come to.
+#[derive(Clone)]
+pub struct Pair {
+    /// How TLS is spoken.
+    pub server: Arc<ServerConfig>,
+    /// A digest of both texts, to know them again by.
+    pub digest: [u8; 32],
+}
+
+/// Shows where it comes from.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries([&self.cert, &self.key]).finish()
+    }
 }
 
 /// What is wrong with a certificate or its key: a fragment that fits after the name of the file.
@@ -54,12 +75,32 @@ impl CertificateFault {
     }
 }
 
-/// How TLS is spoken with this certificate and this key, both as PEM text.
-///
-/// # Errors
-///
-/// What is wrong with either.
-pub fn server_config(cert: &str, key: &str) -> Result<Arc<ServerConfig>, CertificateFault> {
+impl Pair {
+    /// This certificate and this key, both as PEM text.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with either.
+    pub fn read(cert: &str, key: &str) -> Result<Self, CertificateFault> {
+        Ok(Self {
+            server: server_config(cert, key)?,
+            digest: Self::digest(cert, key),
+        })
+    }
+
+    /// The digest of two texts.
+    #[must_use]
+    pub fn digest(cert: &str, key: &str) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        // The length stands before, so that no text can be moved from one into the other.
+        digest.update(cert.len().to_be_bytes());
+        digest.update(cert);
+        digest.update(key);
+        digest.finalize().into()
+    }
+}
+
+fn server_config(cert: &str, key: &str) -> Result<Arc<ServerConfig>, CertificateFault> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert.as_bytes()).collect();
     let chain = chain.map_err(|_| CertificateFault::DamagedCertificate)?;
     if chain.is_empty() {

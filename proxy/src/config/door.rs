@@ -5,7 +5,7 @@ use std::path::Path;
 use axum::http::HeaderName;
 
 use super::authority::{Authority, Origin, normal_host};
-use super::certificate::{TlsFiles, server_config};
+use super::certificate::{Certificate, Pair};
 use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};
@@ -238,7 +238,7 @@ fn networks(pick: &mut Picker<'_>, typed: &Typed) -> Vec<Network> {
 }
 
 /// The certificate and its key, looked at so that what is wrong is told with everything else.
-fn tls(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<TlsFiles> {
+fn tls(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<Certificate> {
     let cert = pick.text("tls-cert", typed.tls_cert.as_ref());
     let key = pick.text("tls-key", typed.tls_key.as_ref());
     let (cert, key) = match (cert, key) {
@@ -262,18 +262,21 @@ fn tls(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<Tl
         pick.notes.keep(text)
     };
     let (cert_text, key_text) = (read(&cert), read(&key));
-    if let Err(fault) = server_config(&cert_text?, &key_text?) {
-        let file = if fault.is_of_certificate() {
-            &cert
-        } else {
-            &key
-        };
-        let sentence = format!("{}: {:?}: {fault}", file.source, file.text);
-        pick.notes.fault(sentence);
-        return None;
+    match Pair::read(&cert_text?, &key_text?) {
+        Ok(pair) => Some(Certificate {
+            cert: cert.text.into(),
+            key: key.text.into(),
+            pair,
+        }),
+        Err(fault) => {
+            let file = if fault.is_of_certificate() {
+                &cert
+            } else {
+                &key
+            };
+            let sentence = format!("{}: {:?}: {fault}", file.source, file.text);
+            pick.notes.fault(sentence);
+            None
+        }
     }
-    Some(TlsFiles {
-        cert: cert.text.into(),
-        key: key.text.into(),
-    })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 
-use super::certificate::TlsFiles;
+use super::certificate::Certificate;
 use super::named::Named;
 use super::network::{Network, Rate};
 use super::roster::Roster;
@@ -139,7 +139,7 @@ pub struct Door {
     /// Requests that came over plain HTTP are refused.
     pub require_https: bool,
     /// The certificate; `None` where the proxy speaks plain HTTP.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Certificate>,
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub mod size;
 mod tests;
 mod verbs;
 
-pub use certificate::{CertificateFault, TlsFiles, server_config};
+pub use certificate::{Certificate, CertificateFault, Pair};
 pub use env::Strings;
 pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};

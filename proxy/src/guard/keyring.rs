@@ -15,7 +15,7 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use sha2::{Digest as _, Sha256};
 
 use super::Principal;
-use super::refresh::Reload;
+use super::refresh::{Reload, is_read_once};
 use crate::config::{MAX_SECRET_BYTES, Machine as _, Roster, Secret, ThisMachine, TokenPolicy};
 
 /// The keys of this moment.
@@ -106,6 +106,9 @@ impl Reload for Keyring {
         let Some(File { path, last }) = &self.file else {
             return;
         };
+        if is_read_once(path) {
+            return;
+        }
         let text = ThisMachine.read_text(path);
         let now = match &text {
             Ok(text) => Seen::Text(digest(text.as_bytes())),
@@ -195,6 +198,26 @@ mod tests {
         );
         let hidden = format!("{:?}", digest(b"correct-horse"));
         assert!(!printed.contains(&hidden));
+    }
+
+    #[test]
+    fn a_file_is_read_again_and_a_pipe_is_not() {
+        let folder = std::env::temp_dir().join(format!("mcp-keyring-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, pipe) = (folder.join("file"), folder.join("pipe"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+        std::fs::write(&file, "alice:battery-staple").unwrap();
+        let find = |path: &PathBuf| {
+            let roster = Roster::parse_file("alice:correct-horse", path.clone()).unwrap();
+            let keys = Keyring::new(&TokenPolicy::Given(roster)).unwrap();
+            // With nobody who writes into it, opening the pipe would wait for ever.
+            keys.reload();
+            [&b"correct-horse"[..], b"battery-staple"].map(|token| keys.find(token).is_some())
+        };
+        assert_eq!(find(&file), [false, true]);
+        assert_eq!(find(&pipe), [true, false]);
+        assert_eq!(find(&folder.join("absent")), [true, false]);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

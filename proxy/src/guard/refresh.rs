@@ -5,8 +5,16 @@
 //! link, as orchestrators do.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether there is something else than a file: a pipe (a shell's `<(command)`) gave all it had when
+/// the proxy started, and whoever opens it again waits for ever.
+#[must_use]
+pub fn is_read_once(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
 
 /// Something that follows a file.
 pub trait Reload: fmt::Debug + Send + Sync {
@@ -32,18 +40,24 @@ impl Refresh {
         })
     }
 
-    /// Looks at every file, on a thread where that may take its time; to be called about once a
-    /// second from within the runtime.
+    /// Looks at every file, on a thread of its own where that may take its time; to be called about
+    /// once a second. Nobody waits for that thread, so that a file system that hangs does not keep the
+    /// proxy from ending.
     pub fn tick(self: &Arc<Self>) {
         if self.jobs.is_empty() || self.busy.swap(true, Ordering::AcqRel) {
             return;
         }
         let all = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
+        let thread = std::thread::Builder::new().name("refresh".to_owned());
+        let started = thread.spawn(move || {
             for job in &all.jobs {
                 job.reload();
             }
             all.busy.store(false, Ordering::Release);
         });
+        if started.is_err() {
+            // The system has no thread left just now. The next second may.
+            self.busy.store(false, Ordering::Release);
+        }
     }
 }

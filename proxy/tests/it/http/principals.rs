@@ -166,3 +166,21 @@ async fn a_token_that_was_rotated_is_refused_and_its_sessions_stay() {
         assert!(!proxy.said().contains(secret), "{}", proxy.said());
     }
 }
+
+#[tokio::test]
+async fn tokens_from_a_pipe_are_read_once() {
+    let folder = Folder::new("pipe");
+    let pipe = folder.path("tokens");
+    let path = pipe.to_str().unwrap().to_owned();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    let writing = tokio::task::spawn_blocking(move || {
+        std::fs::write(&pipe, format!("alice:{ALICE}\n")).unwrap();
+    });
+    let mut proxy = Proxy::start(&["--auth-token-file", &path], &[]).await;
+    writing.await.unwrap();
+    let client = bearing(&proxy, ALICE);
+    assert_eq!(client.get("/status").await.status, 200);
+    // Nobody waits for a second reading.
+    proxy.signal(rustix::process::Signal::TERM);
+    assert_eq!(proxy.exit().await, Some(0));
+}
