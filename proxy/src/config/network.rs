@@ -43,7 +43,7 @@ impl Rate {
 }
 
 /// Addresses with a common beginning (RFC 4632, RFC 4291 section 2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     base: u128,
     /// Of the 128 bits, counted from the left.
@@ -98,6 +98,13 @@ impl fmt::Display for Network {
         let address = IpAddr::V6(Ipv6Addr::from(self.base)).to_canonical();
         let before = if address.is_ipv4() { MAPPED_BITS } else { 0 };
         write!(f, "{address}/{}", self.bits.saturating_sub(before))
+    }
+}
+
+/// As a person writes it.
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

@@ -48,6 +48,14 @@ struct Hop {
     is_secure: bool,
 }
 
+impl Hop {
+    /// Nothing was said that could be read.
+    const UNTOLD: Self = Self {
+        address: None,
+        is_secure: false,
+    };
+}
+
 impl Forwarded {
     /// The policy of this door.
     #[must_use]
@@ -99,33 +107,49 @@ fn said(headers: &HeaderMap) -> Vec<Hop> {
         (None, _) => usual,
         (_, None) => standard,
         (Some(one), Some(other)) if one == other => standard,
-        (Some(_), Some(_)) => vec![Hop {
-            address: None,
-            is_secure: false,
-        }],
+        (Some(_), Some(_)) => vec![Hop::UNTOLD],
     }
 }
 
 /// `Forwarded`: elements between commas, pairs between semicolons (RFC 7239, section 4).
+///
+/// A line whose quotes are not closed is one element that says nothing: a client that begins with
+/// half a quote would otherwise have what the proxy added taken for its own words.
 fn standard(headers: &HeaderMap) -> Vec<Hop> {
-    let elements = list(headers, "forwarded");
-    let hop = |element: &String| {
-        let mut hop = Hop {
-            address: None,
-            is_secure: false,
-        };
-        for pair in split(element, ';') {
-            let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
-            let value = value.trim().trim_matches('"');
-            if name.trim().eq_ignore_ascii_case("for") {
-                hop.address = address(value);
-            } else if name.trim().eq_ignore_ascii_case("proto") {
-                hop.is_secure = is_https(value);
-            }
+    let mut hops = Vec::new();
+    for line in headers.get_all("forwarded") {
+        let line = line.to_str().unwrap_or("\"");
+        if line.matches('"').count() % 2 == 0 {
+            hops.extend(split(line, ',').map(element));
+        } else {
+            hops.push(Hop::UNTOLD);
         }
-        hop
-    };
-    elements.iter().map(hop).collect()
+    }
+    hops
+}
+
+fn element(text: &str) -> Hop {
+    let mut hop = Hop::UNTOLD;
+    for pair in split(text, ';') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = value.trim().trim_matches('"');
+        if name.trim().eq_ignore_ascii_case("for") {
+            hop.address = address(value);
+        } else if name.trim().eq_ignore_ascii_case("proto") {
+            hop.is_secure = is_https(value);
+        }
+    }
+    hop
+}
+
+/// Cuts at a separator that does not stand between quotes.
+fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let parts = text.split(move |letter| {
+        quoted ^= letter == '"';
+        letter == at && !quoted
+    });
+    parts.map(str::trim)
 }
 
 /// `X-Forwarded-For` with `X-Forwarded-Proto`. Where the second has as many entries they belong
@@ -151,22 +175,14 @@ fn usual(headers: &HeaderMap) -> Vec<Hop> {
     addresses.iter().enumerate().map(hop).collect()
 }
 
-/// The entries of a header that may stand there several times.
+/// The entries of a header that may stand there several times. It has no quotes: whatever stands
+/// before the last comma is not of whoever wrote the last entry.
 fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
     let values = headers.get_all(name).iter();
     // What is no text is no entry anybody could read, but it is one.
     let texts = values.map(|value| value.to_str().unwrap_or("?"));
-    texts.flat_map(|text| split(text, ',')).collect()
-}
-
-/// Cuts at a separator that does not stand between quotes.
-fn split(text: &str, at: char) -> Vec<String> {
-    let mut quoted = false;
-    let parts = text.split(|letter| {
-        quoted ^= letter == '"';
-        letter == at && !quoted
-    });
-    parts.map(|part| part.trim().to_owned()).collect()
+    let entries = texts.flat_map(|text| text.split(','));
+    entries.map(|entry| entry.trim().to_owned()).collect()
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
@@ -297,7 +313,12 @@ mod tests {
             ),
             ("for=_hidden;proto=https", "10.0.0.1", true),
             ("for=\"a,for=9.9.9.9\", for=2.2.2.2", "2.2.2.2", false),
-            // A quote that is never closed swallows the rest, and nothing of it is believed.
+            // A quote that is never closed swallows what the proxy added, and nothing is believed.
+            (
+                "for=6.6.6.6;proto=https;x=\", for=2.2.2.2;proto=http",
+                "10.0.0.1",
+                false,
+            ),
             (
                 "for=2.2.2.2, for=\"3.3.3.3;proto=https, for=4.4.4.4",
                 "10.0.0.1",
@@ -327,6 +348,31 @@ mod tests {
                 (address.into(), secure),
                 "{other:?}"
             );
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever a client writes into these headers, nobody is taken for anybody else, and nothing
+        /// for https.
+        #[test]
+        fn nothing_a_client_writes_is_believed(
+            one in r#"(for=6\.6\.6\.6|proto=https|for=|[;,"= \\x]){0,12}"#,
+            two in r#"(6\.6\.6\.6|https|[;,"= \\x]){0,12}"#,
+        ) {
+            let headers = [(FWD, one.as_str()), (XFF, &two), (XFP, &two)];
+            let stranger = who("203.0.113.9", &headers);
+            proptest::prop_assert_eq!(stranger, ("203.0.113.9".to_owned(), false));
+            // What a proxy adds stands last, on the same line.
+            let added = [(XFF, format!("{two}, 198.51.100.7")), (XFP, "http".to_owned())];
+            let added = added.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let visitor = who("10.0.0.1", &added);
+            proptest::prop_assert_eq!(visitor, ("198.51.100.7".to_owned(), false));
+            for last in ["for=198.51.100.7;proto=http", "for=\"198.51.100.7:1\";proto=http"] {
+                let added = format!("{one}, {last}");
+                let (address, is_secure) = who("10.0.0.1", &[(FWD, &added)]);
+                let known = ["198.51.100.7", "10.0.0.1"].contains(&address.as_str());
+                proptest::prop_assert!(known && !is_secure, "{}: {}", added, address);
+            }
         }
     }
 

@@ -145,6 +145,17 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("max-sessions", "7", "max_sessions: 7"),
         ("max-children", "8", "max_children: 8"),
         ("max-starting", "9", "max_starting: 9"),
+        (
+            "cors-header",
+            "X-A,x-b,x-a",
+            "cors_headers: [\"x-a\", \"x-b\"]",
+        ),
+        ("expose-header", "X-A", "expose_headers: [\"x-a\"]"),
+        (
+            "trusted-proxies",
+            "10.0.0.0/8,::1",
+            "trusted_proxies: [10.0.0.0/8, ::1/128]",
+        ),
         ("max-connections", "10", "max_connections: 10"),
         ("max-in-flight", "11", "max_in_flight: Some(11)"),
         (
