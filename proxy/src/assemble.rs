@@ -18,6 +18,9 @@ use crate::front::routes::{Broken, Named, Routes, Switchboard};
 use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
+use crate::front::tls::Tls;
+use crate::guard::Guard;
+use crate::guard::refresh::{Refresh, Reload};
 use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
@@ -32,6 +35,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Proxy {
     /// What the listener serves.
     pub app: Entrance,
+    /// The files that are read again when they change.
+    refresh: Arc<Refresh>,
     /// What a person is told at the start.
     pub banner: String,
     switchboard: Arc<Switchboard>,
@@ -50,8 +55,10 @@ impl Proxy {
         }
     }
 
-    /// Looks at every deadline; to be called about once a second.
+    /// Looks at every deadline, and at every file that may change; to be called about once a
+    /// second.
     pub fn sweep(&self, now: Instant) {
+        self.refresh.tick();
         for served in self.switchboard.now().all() {
             served.sweep(now);
         }
@@ -193,7 +200,12 @@ async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>
 /// The proxy of this configuration, reached at `address`. `guardian` ends the children where this
 /// process cannot any more.
 #[must_use]
-pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -> Proxy {
+pub fn proxy(
+    config: &Config,
+    address: SocketAddr,
+    guardian: Option<Guardian>,
+    tls: Option<&Arc<Tls>>,
+) -> Proxy {
     let workshop = Workshop::new(config, guardian);
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
@@ -225,11 +237,16 @@ pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -
         display: &server.display,
         broken: server.server.as_ref().err().map(String::as_str),
     });
+    let guard = Guard::new(&listen, &config.door);
+    let mut reloads = guard.reloads();
+    reloads.extend(tls.cloned().map(|tls| tls as Arc<dyn Reload>));
     Proxy {
-        app: entrance(app, &listen, &config.door),
+        refresh: Refresh::new(reloads),
+        app: entrance(app, guard, &listen, &config.door),
         banner: banner(&BannerFacts {
             listen: &listen,
             servers: default.into_iter().chain(named).collect(),
+            is_secure: config.door.tls.is_some(),
             tokens: &config.door.tokens,
         }),
         switchboard,

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use mcp_proxy::config::env::{self, ProcessEnvironment};
 use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine};
-use mcp_proxy::front::listener::Listener;
+use mcp_proxy::front::listener::{Connections, Listener};
+use mcp_proxy::front::tls::Tls;
 use mcp_proxy::launch::install::prewarm;
 use mcp_proxy::link::child::{Guardian, Orphans, guardian};
 use mcp_proxy::reload::Watch;
@@ -105,6 +106,7 @@ async fn run(config: Config) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let tls = config.door.tls.as_ref().map(Tls::new);
     let reloads = config.named.file.is_some();
     let (listener, mut signals) =
         match (Listener::bind(&config.listen).await, Signals::new(reloads)) {
@@ -118,11 +120,16 @@ async fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    let mut proxy = assemble::proxy(&config, listener.address(), Guardian::of_this_process());
+    let guardian = Guardian::of_this_process();
+    let mut proxy = assemble::proxy(&config, listener.address(), guardian, tls.as_ref());
     let mut orphans = Orphans::of_this_process();
     let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(listener.serve(proxy.app.clone(), stopped));
+    let connections = Connections {
+        max: config.limits.max_connections,
+        tls,
+    };
+    let serving = tokio::spawn(listener.serve(proxy.app.clone(), connections, stopped));
     let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
 
     if let Some(order) = config.prewarm.clone() {

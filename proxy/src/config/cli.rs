@@ -95,7 +95,8 @@ pub(super) struct Typed {
     #[arg(long, value_name = "DURATION", help_heading = "Packages")]
     pub(super) min_release_age: Option<String>,
 
-    /// A file that holds the bearer token clients must present (or set MCP_PROXY_AUTH_TOKEN)
+    /// A file with the bearer token clients must present (or set MCP_PROXY_AUTH_TOKEN), or with a
+    /// line NAME:TOKEN for each of several (or set MCP_PROXY_AUTH_TOKENS); read again when it changes
     #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
     pub(super) auth_token_file: Option<String>,
     /// Here only to be refused with a reason.
@@ -110,6 +111,35 @@ pub(super) struct Typed {
     /// Web pages that may call, as `https://app.example`, or `*`; repeatable, or several values
     #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in", action = ArgAction::Append)]
     pub(super) allow_origin: Vec<String>,
+    /// A request header those pages may send beside those of the protocol; repeatable, or several
+    /// values
+    #[arg(long, value_name = "NAME", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) cors_header: Vec<String>,
+    /// A response header those pages may read beside those of the protocol; repeatable, or several
+    /// values
+    #[arg(long, value_name = "NAME", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) expose_header: Vec<String>,
+    /// Requests of one address, and of one principal, as 20/s, 600/m or 1000/h; so many may come at
+    /// once
+    #[arg(long, value_name = "RATE", help_heading = "Who may come in")]
+    pub(super) rate_limit: Option<String>,
+    /// Requests one principal may have in flight
+    #[arg(long, value_name = "COUNT", help_heading = "Who may come in")]
+    pub(super) max_in_flight: Option<String>,
+    /// Proxies before this one that are believed when they say by Forwarded or X-Forwarded-* who
+    /// calls: networks as 10.0.0.0/8; repeatable, or a comma list
+    #[arg(long, value_name = "NETWORK", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) trusted_proxies: Vec<String>,
+    /// Speak TLS with the certificate in this file (PEM, with those it depends on); needs --tls-key,
+    /// and both are read again when they change
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(super) tls_cert: Option<String>,
+    /// The private key of that certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(super) tls_key: Option<String>,
+    /// Refuse requests that came over plain HTTP
+    #[arg(long, help_heading = "Who may come in")]
+    pub(super) require_https: bool,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
@@ -160,6 +190,9 @@ pub(super) struct Typed {
     /// Requests that may wait while a server starts [default: 256]
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub(super) max_starting: Option<String>,
+    /// Connections open at once; further ones wait to be taken [default: 4096]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub(super) max_connections: Option<String>,
 
     /// off, error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
     #[arg(long, value_name = "LEVEL", help_heading = "Log")]
@@ -214,7 +247,12 @@ pub(super) const WITHOUT_VARIABLE: [&str; 6] = [
 ];
 
 /// Variables that are read beside those of the flags.
-const OTHER_VARIABLES: [&str; 3] = ["MCP_PROXY_AUTH_TOKEN", "MCP_PROXY_LOG", "MCP_PROXY_MACHINE"];
+const OTHER_VARIABLES: [&str; 4] = [
+    "MCP_PROXY_AUTH_TOKEN",
+    "MCP_PROXY_AUTH_TOKENS",
+    "MCP_PROXY_LOG",
+    "MCP_PROXY_MACHINE",
+];
 
 /// clap's description of the flags.
 pub(super) fn command() -> clap::Command {
@@ -253,7 +291,7 @@ pub(super) fn takes(command: &clap::Command, flag: &str) -> Option<Takes> {
     };
     Some(match arg.get_long() {
         Some("env" | "named-server") => Takes::Pair,
-        Some("allow-origin") => Takes::Several,
+        Some("allow-origin" | "cors-header" | "expose-header") => Takes::Several,
         _ if arg.get_action().takes_values() => Takes::One,
         _ => Takes::Nothing,
     })

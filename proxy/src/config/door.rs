@@ -2,12 +2,17 @@
 
 use std::path::Path;
 
+use axum::http::HeaderName;
+
 use super::authority::{Authority, Origin, normal_host};
+use super::certificate::{Certificate, Pair};
 use super::cli::Typed;
 use super::machine::Machine;
 use super::meaning::{Door, Listen, TokenPolicy};
+use super::network::{Network, Rate};
 use super::paths;
 use super::pick::{Picked, Picker};
+use super::roster::{Roster, UNNAMED};
 use super::secret::{SHORT_SECRET_BYTES, Secret};
 
 /// Reads the door of a proxy that will listen there. `None` when no token policy could be settled.
@@ -19,13 +24,43 @@ pub(super) fn read(
 ) -> Option<Door> {
     let allow_hosts = hosts(pick, typed);
     let allow_origins = origins(pick, typed);
+    let cors_headers = names(pick, "cors-header", &typed.cors_header);
+    let expose_headers = names(pick, "expose-header", &typed.expose_header);
+    if allow_origins.is_empty() && !(cors_headers.is_empty() && expose_headers.is_empty()) {
+        pick.notes.warn(
+            "--cors-header and --expose-header are for the pages that --allow-origin names, and it \
+             names none",
+        );
+    }
     let health_paths = paths::health(pick, typed, &listen.mcp_path);
+    let rate = rate(pick, typed);
+    let max_in_flight = typed.max_in_flight.as_ref();
+    let is_capped = pick.text("max-in-flight", max_in_flight).is_some();
+    let max_in_flight = is_capped.then(|| pick.count("max-in-flight", max_in_flight, 1));
+    let trusted_proxies = networks(pick, typed);
+    let require_https = pick.switch("require-https", typed.require_https);
+    let before = pick.notes.count();
+    let tls = tls(pick, typed, machine);
+    let is_plain = tls.is_none() && pick.notes.count() == before;
+    if require_https && is_plain && trusted_proxies.is_empty() {
+        pick.notes.fault(
+            "--require-https would refuse everything: nothing comes by https without --tls-cert, or \
+             a proxy before this one that --trusted-proxies names",
+        );
+    }
     let tokens = tokens(pick, typed, listen, machine)?;
     Some(Door {
         tokens,
         allow_hosts,
         allow_origins,
         health_paths,
+        cors_headers,
+        expose_headers,
+        rate,
+        max_in_flight,
+        trusted_proxies,
+        require_https,
+        tls,
     })
 }
 
@@ -43,34 +78,57 @@ fn tokens(
         return None;
     }
     let open = pick.switch("allow-unauthenticated", typed.allow_unauthenticated);
-    let variable = pick.variable("MCP_PROXY_AUTH_TOKEN");
-    let file = pick.text("auth-token-file", typed.auth_token_file.as_ref());
-    let (text, source) = match (variable, file) {
-        (Some(_), Some(file)) => {
-            pick.notes.fault(format!(
-                "MCP_PROXY_AUTH_TOKEN and {} are both set; leave one out",
-                file.source
-            ));
+    let places = [
+        pick.variable("MCP_PROXY_AUTH_TOKEN"),
+        pick.variable("MCP_PROXY_AUTH_TOKENS"),
+        pick.text("auth-token-file", typed.auth_token_file.as_ref()),
+    ];
+    let set: Vec<&str> = places
+        .iter()
+        .flatten()
+        .map(|picked| picked.source.as_str())
+        .collect();
+    let source = match *set.as_slice() {
+        [] => return without_token(pick, listen, open, machine),
+        [source] => source.to_owned(),
+        [one, .., other] => {
+            let sentence = format!("{one} and {other} are both set; leave one out");
+            pick.notes.fault(sentence);
             return None;
         }
-        (Some(variable), None) => (variable.text, variable.source),
-        (None, Some(file)) => (file_text(pick, &file, machine)?, file.source),
-        (None, None) => return without_token(pick, listen, open, machine),
     };
+    let roster = match places {
+        [Some(token), ..] => Secret::new(&token.text)
+            .map(Roster::of)
+            .map_err(|fault| format!("the token is not usable: {fault}")),
+        [_, Some(tokens), _] => Roster::parse_list(&tokens.text).map_err(|fault| fault.to_string()),
+        [.., file] => {
+            let path = Path::new(&file?.text).to_owned();
+            machine
+                .read_text(&path)
+                .map_err(|error| format!("{path:?} cannot be read: {error}"))
+                .and_then(|text| Roster::parse_file(&text, path).map_err(|fault| fault.to_string()))
+        }
+    };
+    let roster = roster.map_err(|fault| format!("{source}: {fault}"));
+    let roster = pick.notes.keep(roster)?;
     if open {
         pick.notes.fault(format!(
             "--allow-unauthenticated contradicts {source}, which sets a token; leave one out"
         ));
         return None;
     }
-    if text.len() < SHORT_SECRET_BYTES {
+    for name in roster.short() {
+        let whose = if name == UNNAMED {
+            String::new()
+        } else {
+            format!(" for {name}")
+        };
         pick.notes.warn(format!(
-            "the token of {source} is shorter than {SHORT_SECRET_BYTES} characters and may be guessed"
+            "the token of {source}{whose} is shorter than {SHORT_SECRET_BYTES} characters and may be guessed"
         ));
     }
-    let secret =
-        Secret::new(&text).map_err(|fault| format!("{source}: the token is not usable: {fault}"));
-    pick.notes.keep(secret).map(TokenPolicy::Given)
+    Some(TokenPolicy::Given(roster))
 }
 
 /// Rule 11.
@@ -96,14 +154,6 @@ fn without_token(
     pick.notes
         .keep(random)
         .map(|random| TokenPolicy::Generated(Secret::from_random(random)))
-}
-
-/// The token in a file, without the line end that editors and `echo` leave.
-fn file_text(pick: &mut Picker<'_>, file: &Picked, machine: &dyn Machine) -> Option<String> {
-    let text = machine.read_text(Path::new(&file.text));
-    let text =
-        text.map_err(|error| format!("{}: {:?} cannot be read: {error}", file.source, file.text));
-    pick.notes.keep(text).map(|text| text.trim().to_owned())
 }
 
 fn hosts(pick: &mut Picker<'_>, typed: &Typed) -> Vec<String> {
@@ -148,4 +198,85 @@ fn origins(pick: &mut Picker<'_>, typed: &Typed) -> Vec<String> {
         }
     }
     origins
+}
+
+/// Names of headers (RFC 9110, section 5.1), in lower case, as all comparisons are.
+fn names(pick: &mut Picker<'_>, flag: &str, typed: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for picked in pick.list(flag, typed) {
+        match HeaderName::try_from(&picked.text) {
+            // It reads as a name, but to a browser it is every name (Fetch standard, section 3.3.3).
+            Ok(name) if name == "*" => pick.wrong(&picked, "not the name of one header"),
+            Ok(name) if names.iter().any(|known| known == name.as_str()) => {}
+            Ok(name) => names.push(name.as_str().to_owned()),
+            Err(_) => pick.wrong(&picked, "not the name of a header"),
+        }
+    }
+    names
+}
+
+fn rate(pick: &mut Picker<'_>, typed: &Typed) -> Option<Rate> {
+    let picked = pick.text("rate-limit", typed.rate_limit.as_ref())?;
+    match Rate::parse(&picked.text) {
+        Ok(rate) => Some(rate),
+        Err(fragment) => {
+            pick.wrong(&picked, &fragment);
+            None
+        }
+    }
+}
+
+fn networks(pick: &mut Picker<'_>, typed: &Typed) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for picked in pick.list("trusted-proxies", &typed.trusted_proxies) {
+        match Network::parse(&picked.text) {
+            Ok(network) => networks.push(network),
+            Err(fragment) => pick.wrong(&picked, &fragment),
+        }
+    }
+    networks
+}
+
+/// The certificate and its key, looked at so that what is wrong is told with everything else.
+fn tls(pick: &mut Picker<'_>, typed: &Typed, machine: &dyn Machine) -> Option<Certificate> {
+    let cert = pick.text("tls-cert", typed.tls_cert.as_ref());
+    let key = pick.text("tls-key", typed.tls_key.as_ref());
+    let (cert, key) = match (cert, key) {
+        (None, None) => return None,
+        (Some(cert), Some(key)) => (cert, key),
+        (Some(one), None) | (None, Some(one)) => {
+            let other = if one.source.to_ascii_lowercase().contains("cert") {
+                "--tls-key"
+            } else {
+                "--tls-cert"
+            };
+            let sentence = format!("{} is of no use without {other}", one.source);
+            pick.notes.fault(sentence);
+            return None;
+        }
+    };
+    let mut read = |file: &Picked| {
+        let text = machine.read_text(Path::new(&file.text));
+        let text = text
+            .map_err(|error| format!("{}: {:?} cannot be read: {error}", file.source, file.text));
+        pick.notes.keep(text)
+    };
+    let (cert_text, key_text) = (read(&cert), read(&key));
+    match Pair::read(&cert_text?, &key_text?) {
+        Ok(pair) => Some(Certificate {
+            cert: cert.text.into(),
+            key: key.text.into(),
+            pair,
+        }),
+        Err(fault) => {
+            let file = if fault.is_of_certificate() {
+                &cert
+            } else {
+                &key
+            };
+            let sentence = format!("{}: {:?}: {fault}", file.source, file.text);
+            pick.notes.fault(sentence);
+            None
+        }
+    }
 }

@@ -24,6 +24,8 @@ struct Row {
 enum Becomes {
     /// Our flag of this name, with the same value.
     Same(&'static str),
+    /// Our flag of this name. Where no value was typed it is this one.
+    SameOr(&'static str, &'static str),
     /// Our flag of this name. The value is a number of milliseconds.
     Millis(&'static str),
     /// Our flag of this name, with this value; a switch has none.
@@ -40,17 +42,15 @@ enum Becomes {
     Refused(&'static str),
 }
 
-use Becomes::{Already, Command, Is, Millis, Off, OneOf, Refused, Same};
+use Becomes::{Already, Command, Is, Millis, Off, OneOf, Refused, Same, SameOr};
 use Takes::{Nothing, One, Pair, Several};
 
 /// Flags that choose or shape HTTP+SSE, which is always served, beside Streamable HTTP.
 const HTTP_SSE: Becomes = Already;
 const CLIENT: Becomes =
     Refused("it belongs to offering a remote server to a local client, which is not there yet");
-const CORS: Becomes = Refused(
-    "Access-Control-* headers are not there yet; --allow-origin ORIGIN lets a page's requests in",
-);
-const TLS: Becomes = Refused("TLS is not there; put a reverse proxy that has it before this one");
+const CLIENT_TLS: Becomes =
+    Refused("certificates of clients are not asked for; tokens say who somebody is");
 const TUNNEL: Becomes = Refused("there is no tunnel; point one of your own at --port");
 const KEY: Becomes = Refused(
     "a key is not taken from a command line, which every user of this machine can read; set \
@@ -79,7 +79,6 @@ const ROWS: &[Row] = &[
     row("--no-pass-environment", Nothing, Is("clean-env", None)),
     row("--no-stateless", Nothing, Off("stateless")),
     row("--no-debug", Nothing, Off("debug")),
-    row("--expose-header", Several, CORS),
     row("-H", Pair, CLIENT),
     row("--headers", Pair, CLIENT),
     row("--transport", One, CLIENT),
@@ -128,7 +127,8 @@ const ROWS: &[Row] = &[
             ("none", Is("log-level", Some("off"))),
         ]),
     ),
-    row("--cors", Several, CORS),
+    // Alone it means every page.
+    row("--cors", Several, SameOr("allow-origin", "*")),
     row("--header", One, RESPONSE_HEADERS),
     row("--oauth2Bearer", One, RESPONSE_HEADERS),
     row(
@@ -181,10 +181,10 @@ const ROWS: &[Row] = &[
         Nothing,
         Refused("no shell is run; leave it out, or make the command sh -c '…' if it needs one"),
     ),
-    row("--sslCert", One, TLS),
-    row("--sslKey", One, TLS),
-    row("--sslCa", One, TLS),
-    row("--corsAddAllowedHeader", Several, CORS),
+    row("--sslCert", One, Same("tls-cert")),
+    row("--sslKey", One, Same("tls-key")),
+    row("--sslCa", One, CLIENT_TLS),
+    row("--corsAddAllowedHeader", Several, Same("cors-header")),
     row("--tunnel", Nothing, TUNNEL),
     row("--tunnelSubdomain", One, TUNNEL),
 ];
@@ -282,6 +282,9 @@ impl Translated {
                 notes.fault(format!("{theirs} needs a value"));
             }
             (Same(ours), value) => self.push(ours, theirs, value),
+            (SameOr(ours, fallback), value) => {
+                self.push(ours, theirs, Some(value.unwrap_or(fallback)));
+            }
             (Millis(ours), Some(value)) => {
                 let number = value.trim();
                 if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -11,7 +11,10 @@ use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 use crate::observe::mask::Masks;
 
+use super::certificate::Certificate;
 use super::named::Named;
+use super::network::{Network, Rate};
+use super::roster::Roster;
 use super::secret::Secret;
 
 /// Everything the program was told, after defaults, checks and conversions.
@@ -128,13 +131,47 @@ pub struct Door {
     pub allow_origins: Vec<String>,
     /// Paths that answer like `/health` beside it, and like it ask for neither name nor token.
     pub health_paths: Vec<String>,
+    /// Request headers that allowed pages may send beside those of the protocol, in lower case.
+    pub cors_headers: Vec<String>,
+    /// Response headers that allowed pages may read beside those of the protocol, in lower case.
+    pub expose_headers: Vec<String>,
+    /// How often one address, and one principal, may come; `None` for as often as it likes.
+    pub rate: Option<Rate>,
+    /// Requests one principal may have in flight; `None` for any number.
+    pub max_in_flight: Option<usize>,
+    /// Proxies whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests that came over plain HTTP are refused.
+    pub require_https: bool,
+    /// The certificate; `None` where the proxy speaks plain HTTP.
+    pub tls: Option<Certificate>,
+}
+
+#[cfg(test)]
+impl Door {
+    /// A door that asks for these tokens and has nothing else configured.
+    pub(crate) fn with(tokens: TokenPolicy) -> Self {
+        Self {
+            tokens,
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            health_paths: Vec::new(),
+            cors_headers: Vec::new(),
+            expose_headers: Vec::new(),
+            rate: None,
+            max_in_flight: None,
+            trusted_proxies: Vec::new(),
+            require_https: false,
+            tls: None,
+        }
+    }
 }
 
 /// Which bearer token clients present, decided by rule 11.
 #[derive(Clone, Debug)]
 pub enum TokenPolicy {
-    /// The owner chose a token.
-    Given(Secret),
+    /// The owner chose a token, or one for each principal.
+    Given(Roster),
     /// The proxy listens beyond loopback and nothing was said about authentication, so it made a
     /// token of 256 random bits and prints it once, as notebooks do.
     Generated(Secret),
@@ -145,13 +182,10 @@ pub enum TokenPolicy {
 }
 
 impl TokenPolicy {
-    /// The token a client must present, if one is asked for.
+    /// Whether a token is asked for.
     #[must_use]
-    pub fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Given(secret) | Self::Generated(secret) => Some(secret),
-            Self::Open | Self::OpenDeclared => None,
-        }
+    pub const fn asks(&self) -> bool {
+        matches!(self, Self::Given(_) | Self::Generated(_))
     }
 }
 
@@ -174,6 +208,8 @@ pub struct Limits {
     pub max_children: usize,
     /// Requests that may wait while a child starts.
     pub max_starting: usize,
+    /// Connections open at once.
+    pub max_connections: usize,
 }
 
 /// How long anything may take.

@@ -7,6 +7,7 @@
 
 mod argv;
 pub mod authority;
+mod certificate;
 mod child_env;
 mod cli;
 mod door;
@@ -18,10 +19,12 @@ mod install;
 mod machine;
 mod meaning;
 mod named;
+mod network;
 mod paths;
 mod pick;
 mod print;
 mod read;
+mod roster;
 mod secret;
 mod server;
 pub mod size;
@@ -29,6 +32,7 @@ pub mod size;
 mod tests;
 mod verbs;
 
+pub use certificate::{Certificate, CertificateFault, Pair};
 pub use env::Strings;
 pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
@@ -37,4 +41,6 @@ pub use meaning::{
     TokenPolicy,
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
+pub use network::{Network, Rate};
+pub use roster::{Holder, Roster, RosterFault, UNNAMED};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};

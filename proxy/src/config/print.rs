@@ -136,6 +136,7 @@ fn token(pick: &Picker<'_>, config: &Config) -> Setting {
     let (value, source) = match &config.door.tokens {
         TokenPolicy::Given(_) => {
             let variable = pick.variable("MCP_PROXY_AUTH_TOKEN");
+            let variable = variable.or_else(|| pick.variable("MCP_PROXY_AUTH_TOKENS"));
             let source = variable.map_or_else(
                 || "the file of auth-token-file".to_owned(),
                 |variable| format!("variable {}", variable.source),

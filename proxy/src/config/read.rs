@@ -314,6 +314,8 @@ fn limits(pick: &mut Picker<'_>, typed: &Typed) -> Limits {
         max_children: pick.count("max-children", typed.max_children.as_ref(), 64),
         // Sixteen clients with sixteen requests each.
         max_starting: pick.count("max-starting", typed.max_starting.as_ref(), 256),
+        // Four for each session; the system's limit on descriptors is often not far above.
+        max_connections: pick.count("max-connections", typed.max_connections.as_ref(), 4096),
     };
     if limits.max_queued < limits.max_body {
         pick.notes.fault(

@@ -1,18 +1,17 @@
-//! A secret that cannot be printed by accident and is compared without telling how much matched.
+//! A secret that cannot be printed by accident.
 //!
-//! The proxy has secrets of its own (the bearer token of its clients). They must not reach a log, an
+//! The proxy has secrets of its own (the bearer tokens of its clients). They must not reach a log, an
 //! error, a page or a child, so the type that carries them shows nothing; the two places that need
-//! the text (the banner of a generated token, and the comparison) ask for it by name.
+//! the text (the banner of a generated token, and the digests in `guard/keyring.rs`) ask for it by
+//! name.
 
 use std::fmt;
 use std::sync::Arc;
 
-use subtle::ConstantTimeEq;
-
 /// The longest secret accepted, in bytes.
 ///
-/// Comparisons run over buffers of this size whatever the secret's length, so it is also the price
-/// of one comparison. It has room for any bearer token that fits a common 8 KiB header budget.
+/// It has room for any bearer token that fits a common 8 KiB header budget; what is longer is refused
+/// before any work is done on it.
 pub const MAX_SECRET_BYTES: usize = 1024;
 
 /// The length, in bytes, below which a secret chosen by a person draws a warning.
@@ -22,14 +21,7 @@ pub const SHORT_SECRET_BYTES: usize = 16;
 
 /// A secret of the proxy. `Debug` and `Display` show that there is one and nothing else.
 #[derive(Clone)]
-pub struct Secret(Arc<Inner>);
-
-struct Inner {
-    text: Box<str>,
-    /// The text followed by zeros. It is made once, so that a comparison does the same work for
-    /// every secret.
-    padded: [u8; MAX_SECRET_BYTES],
-}
+pub struct Secret(Arc<str>);
 
 /// Why a text is not accepted as a secret. None of the variants carries the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +45,7 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// When no client could present it, or it is too long to be compared; see [`SecretFault`].
+    /// When no client could present it, or it is too long; see [`SecretFault`].
     pub fn new(text: &str) -> Result<Self, SecretFault> {
         if text.is_empty() {
             return Err(SecretFault::Empty);
@@ -64,7 +56,7 @@ impl Secret {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SecretFault::NotVisibleAscii);
         }
-        Ok(Self::pad(text.into()))
+        Ok(Self(text.into()))
     }
 
     /// Writes 256 random bits as 64 hexadecimal digits, which survive every shell and JSON file.
@@ -76,35 +68,13 @@ impl Secret {
             .flat_map(|byte| [byte >> 4, byte & 15])
             .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
             .collect();
-        Self::pad(text.into())
-    }
-
-    /// Whether `presented` is this secret, in a time that depends on neither.
-    ///
-    /// Both sides are compared over the full padded length, and the lengths beside them, because
-    /// comparing slices of different lengths would return at once and so tell the length.
-    #[must_use]
-    pub fn matches(&self, presented: &[u8]) -> bool {
-        if presented.len() > MAX_SECRET_BYTES {
-            return false;
-        }
-        let mut padded = [0_u8; MAX_SECRET_BYTES];
-        padded[..presented.len()].copy_from_slice(presented);
-        let same_bytes = self.0.padded.ct_eq(&padded);
-        let same_length = self.0.text.len().ct_eq(&presented.len());
-        (same_bytes & same_length).into()
+        Self(text.into())
     }
 
     /// The text itself, for the one reader who must see it. Never for a log.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0.text
-    }
-
-    fn pad(text: Box<str>) -> Self {
-        let mut padded = [0_u8; MAX_SECRET_BYTES];
-        padded[..text.len()].copy_from_slice(text.as_bytes());
-        Self(Arc::new(Inner { text, padded }))
+        &self.0
     }
 }
 
@@ -123,32 +93,6 @@ impl fmt::Display for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_matches_itself_and_nothing_near_it() {
-        let secret = Secret::new("correct-horse").unwrap();
-        assert!(secret.matches(b"correct-horse"));
-        let long = vec![b'a'; MAX_SECRET_BYTES + 1];
-        for other in [
-            &b""[..],
-            b"correct-hors",
-            b"correct-horsE",
-            b"correct-horse ",
-            b"correct-horse\0",
-            b"\0correct-horse",
-            &long,
-        ] {
-            assert!(!secret.matches(other), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn a_secret_of_the_greatest_length_still_matches() {
-        let text = "a".repeat(MAX_SECRET_BYTES);
-        let secret = Secret::new(&text).unwrap();
-        assert!(secret.matches(text.as_bytes()));
-        assert!(!secret.matches(&text.as_bytes()[1..]));
-    }
 
     #[test]
     fn texts_no_client_could_present_are_refused() {

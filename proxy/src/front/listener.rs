@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
-use super::router::Entrance;
+use super::router::{Doorway, Entrance};
+use super::tls::Tls;
 use crate::config::Listen;
+use crate::guard::forwarded::Peer;
 
 /// How long a client may take to send its headers. Bare `axum::serve` has no such limit, and a
 /// client that sends one byte a minute would hold a connection for ever.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections open at once. Further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// Connections the kernel may keep for us before we take them.
 const BACKLOG: i32 = 1024;
@@ -32,6 +33,21 @@ const STALLED: Duration = Duration::from_secs(60);
 
 /// What is left to connections after the last response: enough to be read by their clients.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a client may take over a TLS handshake: a few round trips of the slowest line.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Builder = auto::Builder<TokioExecutor>;
+
+/// How connections are taken.
+#[derive(Debug)]
+pub struct Connections {
+    /// How many at once. Further ones are not refused: they wait in the kernel's queue until one
+    /// ends, and are not answered where that queue is full.
+    pub max: usize,
+    /// The certificate; `None` for plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+}
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -83,13 +99,18 @@ impl Listener {
         self.address
     }
 
-    /// Serves connections until `stop` turns true; then takes no more, lets every response end
-    /// and closes. Streams have to be ended by whoever owns them.
+    /// Serves connections until `stop` turns true; then takes no more, lets every
+    /// response end and closes. Streams have to be ended by whoever owns them.
     ///
     /// # Cancel safety
     ///
     /// Dropping it closes the listener at once; connections end with the runtime.
-    pub async fn serve(self, app: Entrance, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(
+        self,
+        app: Entrance,
+        connections: Connections,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -97,29 +118,29 @@ impl Listener {
             .header_read_timeout(HEADER_TIMEOUT);
         builder.http2().timer(TokioTimer::new());
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let room = Arc::new(Semaphore::new(connections.max.min(Semaphore::MAX_PERMITS)));
         loop {
             let stream = tokio::select! {
                 stream = accept(&self.socket, &room) => stream,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
-            let Some((stream, place)) = stream else {
+            let Some((stream, address, place)) = stream else {
                 continue;
             };
-            let (builder, app, watcher) = (builder.clone(), app.clone(), graceful.watcher());
+            let app = app.met_by(Peer {
+                address: address.ip(),
+                is_secure: connections.tls.is_some(),
+            });
+            // That of this moment, so that a new certificate serves the next connection.
+            let tls = connections
+                .tls
+                .as_ref()
+                .map(|tls| TlsAcceptor::from(tls.now()));
+            let (builder, watcher) = (builder.clone(), graceful.watcher());
             tokio::spawn(async move {
-                // The header timer begins to run when it is known which HTTP this is, which the
-                // first bytes tell. A client that sends none would have a place for ever.
-                let mut byte = [0];
-                let first = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut byte));
-                if !matches!(first.await, Ok(Ok(1..))) {
-                    return;
-                }
-                let connection = builder.serve_connection(TokioIo::new(stream), app);
-                let connection = watcher.watch(connection.into_owned());
-                // A connection that breaks is its client's affair; what it carried has its own end.
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection ended early");
+                match tls {
+                    None => plain(stream, builder, app, watcher).await,
+                    Some(tls) => secure(stream, tls, builder, app, watcher).await,
                 }
                 drop(place);
             });
@@ -129,17 +150,63 @@ impl Listener {
     }
 }
 
+/// Serves a connection without TLS.
+async fn plain(stream: TcpStream, builder: Builder, app: Doorway, watcher: Watcher) {
+    // The header timer begins to run when it is known which HTTP this is, which the first bytes
+    // tell. A client that sends none would have a place for ever.
+    let mut byte = [0];
+    let first = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut byte));
+    if matches!(first.await, Ok(Ok(1..))) {
+        converse(stream, builder, app, watcher).await;
+    }
+}
+
+/// Serves a connection with TLS.
+async fn secure(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    builder: Builder,
+    app: Doorway,
+    watcher: Watcher,
+) {
+    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        // A client that does not know the certificate, or speaks plain HTTP.
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake was not finished in time"),
+    };
+    // As above; nothing can be peeked at below TLS.
+    let mut stream = BufReader::new(stream);
+    let first = tokio::time::timeout(HEADER_TIMEOUT, stream.fill_buf());
+    let said_something = matches!(first.await, Ok(Ok(bytes)) if !bytes.is_empty());
+    if said_something {
+        converse(stream, builder, app, watcher).await;
+    }
+}
+
+async fn converse<S>(stream: S, builder: Builder, app: Doorway, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = builder.serve_connection(TokioIo::new(stream), app);
+    let connection = watcher.watch(connection.into_owned());
+    // A connection that breaks is its client's affair; what it carried has its own end.
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
 async fn accept(
     socket: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, address)) => {
             // Events are small and each is worth sending at once.
             let _best_effort = stream.set_nodelay(true);
             let _best_effort = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
-            Some((stream, place))
+            Some((stream, address, place))
         }
         Err(error) => {
             // Out of descriptors, most likely: accepting again at once would only spin.

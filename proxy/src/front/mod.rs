@@ -14,6 +14,7 @@ mod endpoint;
 mod era;
 mod frames;
 mod headers;
+mod held;
 pub mod http_sse;
 pub mod listener;
 pub mod pages;
@@ -24,5 +25,6 @@ pub mod routes;
 pub mod served;
 pub mod sessions;
 pub mod stateless;
+pub mod tls;
 
 pub use rescue::Fault;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version, object};
 
 use super::body;
@@ -202,6 +202,9 @@ impl Fault {
             Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Door(guard::Refusal::Unauthorized { .. }) => StatusCode::UNAUTHORIZED,
+            Self::Door(guard::Refusal::TooOften { .. } | guard::Refusal::TooMany { .. }) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Door(_) => StatusCode::FORBIDDEN,
         }
     }
@@ -253,7 +256,10 @@ impl Fault {
         match self {
             Self::Refused(Refusal::Ended | Refusal::OtherEra { .. }) => None,
             Self::Refused(Refusal::Start { retry_after, .. }) => Some(*retry_after),
-            Self::Refused(_) | Self::SessionsFull { .. } => Some(Duration::from_secs(1)),
+            Self::Refused(_)
+            | Self::SessionsFull { .. }
+            | Self::Door(guard::Refusal::TooMany { .. }) => Some(Duration::from_secs(1)),
+            Self::Door(guard::Refusal::TooOften { retry_after, .. }) => Some(*retry_after),
             _ => None,
         }
     }
@@ -271,6 +277,13 @@ fn supported(era: Era, requested: Option<&str>) -> Option<Vec<u8>> {
         data.insert("requested".to_owned(), requested.into());
     }
     serde_json::to_vec(&data).ok()
+}
+
+/// A browser may send what it asked about: 204 with these headers (Fetch standard, CORS protocol).
+pub(super) fn preflight(headers: HeaderMap) -> Response<Body> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    *response.headers_mut() = headers;
+    response
 }
 
 /// The refusals of `guard`.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{Request, Response, header};
+use axum::http::{HeaderMap, Request, Response, header};
 use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -18,12 +18,14 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 
+use super::held::until_taken;
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
 use super::{Fault, pages, rescue};
 use crate::config::{Door, Listen};
 use crate::exchange::Principal;
-use crate::guard::Guard;
+use crate::guard::forwarded::Peer;
+use crate::guard::{Admitted, Guard};
 
 /// How long a client may take to send a body after its headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +41,7 @@ pub struct App {
     pub max_body: usize,
 }
 
-/// The whole application, as a connection is served by it: the guard first, then the paths. Cheap
+/// The whole application: the guard first, then the paths. Cheap
 /// to clone.
 ///
 /// The MCP endpoints are told from the pages by comparing paths, before any router: every layer
@@ -66,9 +68,9 @@ impl fmt::Debug for Entrance {
     }
 }
 
-/// The way in to this application, through this door.
+/// The way in to this application, past this guard.
 #[must_use]
-pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
+pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entrance {
     let switchboard = Arc::clone(&app.switchboard);
     let max_body = app.max_body;
     let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
@@ -86,7 +88,7 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         .method_not_allowed_fallback(only_get)
         .with_state(app);
     Entrance(Arc::new(Inside {
-        guard: Guard::new(listen, door),
+        guard,
         switchboard,
         mcp_path: listen.mcp_path.clone(),
         max_body,
@@ -94,7 +96,25 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
     }))
 }
 
-impl<B> Service<Request<B>> for Entrance
+/// The entrance as one connection meets it.
+#[derive(Clone, Debug)]
+pub struct Doorway {
+    entrance: Entrance,
+    peer: Peer,
+}
+
+impl Entrance {
+    /// For a connection of this peer.
+    #[must_use]
+    pub fn met_by(&self, peer: Peer) -> Doorway {
+        Doorway {
+            entrance: self.clone(),
+            peer,
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Doorway
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -105,10 +125,49 @@ where
 
     fn call(&self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let principal = match self.0.guard.admit(&head) {
-            Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
-            Ok(principal) => principal,
+        let entrance = &self.entrance;
+        let Some(cors) = entrance.0.guard.cors() else {
+            return entrance.answer(head, body, self.peer);
         };
+        let crossing = cors.crossing(&head);
+        let answering = entrance.answer(head, body, self.peer);
+        Box::pin(async move {
+            let mut response = answering.await?;
+            crossing.mark(response.headers_mut());
+            Ok(response)
+        })
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Entrance {
+    /// Asks the guard, and lets whatever is at the path answer.
+    fn answer<B>(&self, head: Parts, body: B, peer: Peer) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let Admitted { principal, ticket } = match self.0.guard.admit(&head, peer) {
+            Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
+            Ok(admitted) => admitted,
+        };
+        let answering = self.found(head, body, principal);
+        let Some(ticket) = ticket else {
+            return answering;
+        };
+        Box::pin(async move { Ok(until_taken(answering.await?, ticket)) })
+    }
+
+    /// Lets whatever is at the path answer.
+    fn found<B>(&self, head: Parts, body: B, principal: Principal) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        if let Some(headers) = self.preflight(&head) {
+            return Box::pin(ready(Ok(rescue::preflight(headers))));
+        }
         let Some((name, endpoint)) = locate(head.uri.path(), &self.0.mcp_path) else {
             return Box::pin(self.0.pages.call(Request::from_parts(head, body)));
         };
@@ -124,11 +183,19 @@ where
             }
         }
     }
-}
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    /// What a page of another origin is told that asks what it may send here.
+    fn preflight(&self, head: &Parts) -> Option<HeaderMap> {
+        let endpoint = locate(head.uri.path(), &self.0.mcp_path).map(|(_, endpoint)| endpoint);
+        let methods = match endpoint {
+            // Without sessions two of them are refused, which a page should be able to read, too.
+            Some(Endpoint::Mcp) => "GET, POST, DELETE",
+            Some(Endpoint::Messages) => "POST",
+            Some(Endpoint::Sse) | None => "GET",
+        };
+        self.0.guard.cors()?.preflight(head, methods)
+    }
 
-impl Entrance {
     /// Reads the body, and lets the endpoint answer.
     fn posted<B>(
         &self,

@@ -1,16 +1,19 @@
-//! Who is it? One static bearer token, or nobody asked.
+//! Who is it? The holder of one of the static bearer tokens, or nobody asked.
 //!
-//! The token is read from the `Authorization` header and from nowhere else: a token in a URL ends up
-//! in logs and histories (RFC 6750 section 2.3; the MCP authorization pages forbid it). It is
-//! compared in constant time and goes no further than this file.
+//! A token is read from the `Authorization` header and from nowhere else: a token in a URL ends up
+//! in logs and histories (RFC 6750 section 2.3; the MCP authorization pages forbid it). It goes no
+//! further than this file and the keyring.
 
-use axum::http::Method;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use std::sync::Arc;
+
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::config::{Door, Secret};
+use crate::config::Door;
 
 use super::Principal;
+use super::cors::is_preflight;
+use super::keyring::Keyring;
 use super::place::Places;
 use super::refusal::Refusal;
 
@@ -18,7 +21,7 @@ use super::refusal::Refusal;
 const ASK: &str = r#"Bearer realm="mcp-proxy""#;
 
 /// The challenge when one came and is not ours.
-const WRONG: &str = r#"Bearer realm="mcp-proxy", error="invalid_token", error_description="The token is not the one of this server""#;
+const WRONG: &str = r#"Bearer realm="mcp-proxy", error="invalid_token", error_description="The token is none of this server's""#;
 
 /// The challenge when more than one came.
 const SEVERAL: &str = r#"Bearer realm="mcp-proxy", error="invalid_request", error_description="There is more than one Authorization header""#;
@@ -26,11 +29,10 @@ const SEVERAL: &str = r#"Bearer realm="mcp-proxy", error="invalid_request", erro
 /// The policy for tokens.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    token: Option<Secret>,
+    keys: Option<Arc<Keyring>>,
     places: Places,
-    /// The two there are, made once.
+    /// Made once.
     anonymous: Principal,
-    holder: Principal,
 }
 
 impl Auth {
@@ -38,11 +40,16 @@ impl Auth {
     #[must_use]
     pub fn new(door: &Door) -> Self {
         Self {
-            token: door.tokens.secret().cloned(),
+            keys: Keyring::new(&door.tokens),
             places: Places::new(door),
             anonymous: Principal::anonymous(),
-            holder: Principal::named("token"),
         }
+    }
+
+    /// The tokens, where they may change while the proxy runs.
+    #[must_use]
+    pub fn changing(&self) -> Option<Arc<Keyring>> {
+        self.keys.clone().filter(|keys| keys.can_change())
     }
 
     /// Whose request this is.
@@ -55,7 +62,7 @@ impl Auth {
     ///
     /// [`Refusal::Unauthorized`] with the challenge to send.
     pub fn check(&self, head: &Parts) -> Result<Principal, Refusal> {
-        let Some(token) = &self.token else {
+        let Some(keys) = &self.keys else {
             return Ok(self.anonymous.clone());
         };
         if self.places.is_public(head.uri.path()) || is_preflight(head) {
@@ -69,13 +76,13 @@ impl Auth {
                 sentence: "there is more than one Authorization header",
             });
         }
-        match presented {
-            Some(presented) if token.matches(presented) => Ok(self.holder.clone()),
-            Some(_) => Err(Refusal::Unauthorized {
+        match presented.map(|presented| keys.find(presented)) {
+            Some(Some(principal)) => Ok(principal),
+            Some(None) => Err(Refusal::Unauthorized {
                 challenge: WRONG,
-                sentence: "the bearer token is not the one of this server; its owner finds it in \
-                           MCP_PROXY_AUTH_TOKEN, in the file of --auth-token-file, or in what the \
-                           proxy printed at start",
+                sentence: "the bearer token is none of this server's; its owner finds them in \
+                           MCP_PROXY_AUTH_TOKEN or MCP_PROXY_AUTH_TOKENS, in the file of \
+                           --auth-token-file, or in what the proxy printed at start",
             }),
             None => Err(Refusal::Unauthorized {
                 challenge: ASK,
@@ -95,28 +102,22 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii())
 }
 
-fn is_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(ORIGIN)
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
+    use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+    use axum::http::{Method, Request};
 
     use super::*;
-    use crate::config::TokenPolicy;
+    use crate::config::{Roster, Secret, TokenPolicy};
 
     const TOKEN: &str = "correct-horse-battery";
 
     fn auth(tokens: TokenPolicy) -> Auth {
-        Auth::new(&Door {
-            tokens,
-            allow_hosts: Vec::new(),
-            allow_origins: Vec::new(),
-            health_paths: Vec::new(),
-        })
+        Auth::new(&Door::with(tokens))
+    }
+
+    fn given() -> TokenPolicy {
+        TokenPolicy::Given(Roster::of(Secret::new(TOKEN).unwrap()))
     }
 
     fn head(uri: &str, values: &[&str]) -> Parts {
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn only_the_token_in_the_header_opens() {
-        let auth = auth(TokenPolicy::Given(Secret::new(TOKEN).unwrap()));
+        let auth = auth(given());
         for value in [
             "Bearer correct-horse-battery",
             "bearer correct-horse-battery",
@@ -175,6 +176,20 @@ mod tests {
     }
 
     #[test]
+    fn each_token_is_its_holders() {
+        let roster = Roster::parse_list("alice:correct-horse,bob:battery-staple").unwrap();
+        let auth = auth(TokenPolicy::Given(roster));
+        for (value, name) in [
+            ("Bearer correct-horse", Some("alice")),
+            ("Bearer battery-staple", Some("bob")),
+            ("Bearer alice:correct-horse", None),
+        ] {
+            let who = auth.check(&head("/mcp", &[value])).ok();
+            assert_eq!(who, name.map(Principal::named), "{value}");
+        }
+    }
+
+    #[test]
     fn doors_by_path() {
         let auth = auth(TokenPolicy::Generated(Secret::from_random([7; 32])));
         for (path, open) in [
@@ -194,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_preflight_needs_no_token() {
-        let auth = auth(TokenPolicy::Given(Secret::new(TOKEN).unwrap()));
+        let auth = auth(given());
         let mut preflight = head("/mcp", &[]);
         preflight.method = Method::OPTIONS;
         assert!(
@@ -225,7 +240,7 @@ mod tests {
 
     #[test]
     fn nothing_here_prints_a_token() {
-        let auth = auth(TokenPolicy::Given(Secret::new(TOKEN).unwrap()));
+        let auth = auth(given());
         let refusal = auth
             .check(&head("/mcp", &["Bearer guess-guess"]))
             .unwrap_err();

@@ -50,7 +50,7 @@ impl HostOrigin {
     pub fn new(listen: &Listen, door: &Door) -> Self {
         let unknowable = !listen.is_loopback() && door.allow_hosts.is_empty();
         let any = door.allow_hosts.iter().any(|host| host == "*");
-        let hosts = if any || (unknowable && door.tokens.secret().is_some()) {
+        let hosts = if any || (unknowable && door.tokens.asks()) {
             Hosts::Any
         } else {
             Hosts::Known {

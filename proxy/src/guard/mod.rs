@@ -6,10 +6,16 @@
 
 mod admit;
 pub mod auth;
+pub mod cors;
+pub mod forwarded;
 pub mod host_origin;
+pub mod in_flight;
+pub mod keyring;
 mod place;
+pub mod rate;
+pub mod refresh;
 mod refusal;
 
 pub use crate::exchange::Principal;
-pub use admit::Guard;
+pub use admit::{Admitted, Guard};
 pub use refusal::Refusal;

@@ -51,10 +51,8 @@ mod tests {
     #[test]
     fn open_paths_are_these_and_no_other_spelling() {
         let places = Places::new(&Door {
-            tokens: TokenPolicy::Open,
-            allow_hosts: Vec::new(),
-            allow_origins: Vec::new(),
             health_paths: vec!["/healthz".into()],
+            ..Door::with(TokenPolicy::Open)
         });
         for (path, probe, public) in [
             ("/healthz", true, true),

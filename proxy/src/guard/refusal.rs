@@ -1,5 +1,8 @@
 //! Why a request was not let in, without saying how HTTP puts that.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 /// Why a request was not let in.
 ///
 /// Values sent by the client are escaped and cut before they come here, so a refusal can be logged
@@ -29,15 +32,59 @@ pub enum Refusal {
         /// What was missing or wrong.
         sentence: &'static str,
     },
+    /// The client's connection is not TLS, and `--require-https` asks for it.
+    Insecure,
+    /// More requests than `--rate-limit` in a while.
+    TooOften {
+        /// How long it takes until there may be another.
+        retry_after: Duration,
+        /// Whether those of one address were too many, or those of one principal.
+        of_address: bool,
+    },
+    /// More requests at once than `--max-in-flight`.
+    TooMany {
+        /// The cap.
+        cap: usize,
+    },
 }
 
 impl Refusal {
     /// One sentence for a person at the other end, naming the setting that repairs it.
     #[must_use]
-    pub fn sentence(&self) -> &str {
+    pub fn sentence(&self) -> Cow<'_, str> {
         match self {
-            Self::Host { sentence, .. } | Self::Origin { sentence, .. } => sentence,
-            Self::Unauthorized { sentence, .. } => sentence,
+            Self::Host { sentence, .. } | Self::Origin { sentence, .. } => sentence.into(),
+            Self::Unauthorized { sentence, .. } => (*sentence).into(),
+            Self::Insecure => "this server takes requests over https only, so that nobody on the \
+                               way reads them; use https:// in its address"
+                .into(),
+            Self::TooOften { of_address, .. } => {
+                let whose = if *of_address {
+                    "this address"
+                } else {
+                    "this token"
+                };
+                format!("too many requests of {whose}; --rate-limit allows more").into()
+            }
+            Self::TooMany { cap } => {
+                format!("{cap} requests are in flight already; --max-in-flight allows more").into()
+            }
+        }
+    }
+
+    /// One word for it, to count by.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Host { .. } => "host",
+            Self::Origin { .. } => "origin",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Insecure => "insecure",
+            Self::TooOften {
+                of_address: true, ..
+            } => "rate_address",
+            Self::TooOften { .. } => "rate_principal",
+            Self::TooMany { .. } => "in_flight",
         }
     }
 }

@@ -9,6 +9,8 @@ pub struct BannerFacts<'a> {
     pub listen: &'a Listen,
     /// The servers, the one without a name first.
     pub servers: Vec<Behind<'a>>,
+    /// Whether TLS is spoken there.
+    pub is_secure: bool,
     /// Which token clients present. A generated one is printed, once, here and nowhere else.
     pub tokens: &'a TokenPolicy,
 }
@@ -31,19 +33,20 @@ pub struct Behind<'a> {
 /// An unspecified address is shown as loopback: `0.0.0.0` is an address to listen on, not one to
 /// connect to, and `::` takes IPv4 too.
 #[must_use]
-pub fn url(listen: &Listen) -> String {
+pub fn url(listen: &Listen, is_secure: bool) -> String {
     let host = match listen.host.as_str() {
         "::" | "0.0.0.0" => "127.0.0.1".to_owned(),
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    format!("http://{host}:{}", listen.port)
+    let scheme = if is_secure { "https" } else { "http" };
+    format!("{scheme}://{host}:{}", listen.port)
 }
 
 /// The block, ending with a line end.
 #[must_use]
 pub fn banner(facts: &BannerFacts<'_>) -> String {
-    let url = url(facts.listen);
+    let url = url(facts.listen, facts.is_secure);
     let mut text = match facts.servers.as_slice() {
         [only] if only.path == facts.listen.mcp_path => format!(
             "\n  mcp-proxy listens on {url}{}\n  and runs {}\n",
@@ -133,22 +136,26 @@ fn snippet(facts: &BannerFacts<'_>, url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::config::{Roster, Secret};
 
-    fn check(host: &str, tokens: &TokenPolicy, expected: &str) -> String {
-        let listen = Listen {
+    fn listen(host: &str) -> Listen {
+        Listen {
             host: host.into(),
             port: 8080,
             mcp_path: "/mcp".into(),
-        };
+        }
+    }
+
+    fn check(host: &str, tokens: &TokenPolicy, expected: &str) -> String {
         let text = banner(&BannerFacts {
-            listen: &listen,
+            listen: &listen(host),
             servers: vec![Behind {
                 name: "server-everything",
                 path: "/mcp".into(),
                 display: "npx -y @modelcontextprotocol/server-everything",
                 broken: None,
             }],
+            is_secure: false,
             tokens,
         });
         assert_eq!(text, expected, "the banner now reads:\n{text}");
@@ -189,6 +196,7 @@ mod tests {
                 behind("time", "/servers/time/mcp", None),
                 behind("off", "/servers/off/mcp", Some("it was not found")),
             ],
+            is_secure: false,
             tokens: &TokenPolicy::Open,
         });
         let expected = include_str!("testdata/banner_several.txt");
@@ -207,7 +215,7 @@ mod tests {
 
     #[test]
     fn with_a_token_that_was_given() {
-        let tokens = TokenPolicy::Given(Secret::new("do-not-print-me").unwrap());
+        let tokens = TokenPolicy::Given(Roster::of(Secret::new("do-not-print-me").unwrap()));
         let text = check(
             "10.0.0.7",
             &tokens,
@@ -230,14 +238,9 @@ mod tests {
             ("::", "http://127.0.0.1:8080"),
             ("box.example", "http://box.example:8080"),
         ] {
-            assert_eq!(
-                url(&Listen {
-                    host: host.into(),
-                    port: 8080,
-                    mcp_path: "/mcp".into(),
-                }),
-                expected
-            );
+            assert_eq!(url(&listen(host), false), expected);
+            let secure = expected.replace("http://", "https://");
+            assert_eq!(url(&listen(host), true), secure);
         }
     }
 }

@@ -166,10 +166,6 @@ fn what_is_not_there_is_refused_in_one_sentence() {
             "--streamableHttp: it belongs",
         ),
         (
-            "--expose-header Mcp-Session-Id -- node",
-            "--expose-header: Access-Control-*",
-        ),
-        (
             "--stdio node --outputTransport ws",
             "WebSocket is not there",
         ),
@@ -182,12 +178,8 @@ fn what_is_not_there_is_refused_in_one_sentence() {
             "\"tcp\" is not one of streamableHttp, sse, ws, stdio",
         ),
         (
-            "--stdio node --cors",
-            "--allow-origin ORIGIN lets a page's requests in",
-        ),
-        (
-            "--cors http://a.example http://b.example --stdio node",
-            "--cors: Access-Control-*",
+            "--stdio node --cors /a.example$/",
+            "--cors: \"/a.example$/\" is not an origin",
         ),
         (
             "--stdio node --header 'x-user-id: hunter2'",
@@ -260,10 +252,10 @@ fn what_is_not_there_is_refused_in_one_sentence() {
             "--maxBodySize 0 node",
             "--maxBodySize: \"0\" is less than 1024 bytes",
         ),
-        ("--sslCert cert.pem node", "--sslCert: TLS is not there"),
+        ("--sslCa ca.pem node", "--sslCa: certificates of clients"),
         (
-            "--corsAddAllowedHeader X-API-Key -- node",
-            "--corsAddAllowedHeader: Access-Control-*",
+            "--sslCert cert.pem node",
+            "--sslCert is of no use without --tls-key",
         ),
         ("--tunnel node", "--tunnel: there is no tunnel"),
         (
@@ -280,6 +272,30 @@ fn what_is_not_there_is_refused_in_one_sentence() {
         );
         assert!(!found[0].contains("hunter2"), "{found:?}");
     }
+}
+
+#[test]
+fn what_pages_may_do_is_said_in_their_words() {
+    for (theirs, ours) in [
+        (
+            "--cors http://a.example http://b.example --stdio node",
+            "--allow-origin http://a.example,http://b.example node",
+        ),
+        (
+            "--allow-origin https://a --corsAddAllowedHeader X-A X-B -- node",
+            "--allow-origin https://a --cors-header x-a,x-b -- node",
+        ),
+        (
+            "--allow-origin https://a.example --expose-header X-A --expose-header X-B -- node",
+            "--allow-origin https://a.example --expose-header x-a,X-A,x-b -- node",
+        ),
+    ] {
+        same(theirs, ours);
+    }
+    // Alone it is every page, which draws the warning of our flag.
+    let config = accepted("--stdio node --cors");
+    assert_eq!(config.door.allow_origins, ["*"]);
+    assert!(config.warnings[0].starts_with("--cors: any web page may call"));
 }
 
 /// HTTP+SSE has no front yet, so what asks for it is refused by name.

@@ -151,6 +151,16 @@ fn faults_one_by_one() {
             "are both set; leave one out",
         ),
         (
+            "node",
+            &[token, ("MCP_PROXY_AUTH_TOKENS", "a:correct-horse-battery")],
+            "MCP_PROXY_AUTH_TOKEN and MCP_PROXY_AUTH_TOKENS are both set",
+        ),
+        (
+            "node",
+            &[("MCP_PROXY_AUTH_TOKENS", "a:correct-horse,a:battery")],
+            "MCP_PROXY_AUTH_TOKENS: entry 2 (a): the name stands there twice",
+        ),
+        (
             "--allow-unauthenticated node",
             &[token],
             "contradicts MCP_PROXY_AUTH_TOKEN",
@@ -159,6 +169,52 @@ fn faults_one_by_one() {
             "node",
             &[("MCP_PROXY_AUTH_TOKEN", "a b")],
             "it holds a space",
+        ),
+        (
+            "--tls-key /run/token node",
+            &[],
+            "--tls-key is of no use without --tls-cert",
+        ),
+        (
+            "node",
+            &[("MCP_PROXY_TLS_CERT", "/run/token")],
+            "MCP_PROXY_TLS_CERT is of no use without --tls-key",
+        ),
+        (
+            "--tls-cert /absent --tls-key /run/token node",
+            &[],
+            "--tls-cert: \"/absent\" cannot be read",
+        ),
+        (
+            "--tls-cert /run/token --tls-key /run/token node",
+            &[],
+            "--tls-cert: \"/run/token\": there is no certificate in it",
+        ),
+        (
+            "--rate-limit 20 node",
+            &[],
+            "--rate-limit: \"20\" is not a rate (20/s, 600/m, 1000/h",
+        ),
+        ("--max-in-flight 0 node", &[], "\"0\" is less than 1"),
+        (
+            "--trusted-proxies 10.0.0.0/8,proxy node",
+            &[],
+            "--trusted-proxies: \"proxy\" is not a network",
+        ),
+        (
+            "--require-https node",
+            &[],
+            "--require-https would refuse everything",
+        ),
+        (
+            "--allow-origin * --expose-header a:b node",
+            &[],
+            "--expose-header: \"a:b\" is not the name of a header",
+        ),
+        (
+            "--allow-origin * --cors-header * node",
+            &[],
+            "--cors-header: \"*\" is not the name of one header",
         ),
         (
             "--mcp-path mcp node",

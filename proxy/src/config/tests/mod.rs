@@ -39,6 +39,7 @@ impl Machine for Toy {
     fn read_text(&self, path: &Path) -> io::Result<String> {
         match path.to_str().unwrap() {
             "/run/token" => Ok("token-from-a-file\n".into()),
+            "/run/tokens" => Ok("alice:correct-horse-01\nbob:correct-horse-02\n".into()),
             "/run/empty" => Ok("\n".into()),
             "/etc/good.json" => Ok(include_str!("testdata/good.json").into()),
             "/etc/bad.json" => Ok(include_str!("testdata/bad.json").into()),

@@ -160,12 +160,12 @@ fn tokens_are_rule_eleven() {
             &[],
             "OpenDeclared",
         ),
-        ("node", &[token], "Given(Secret(hidden))"),
-        ("--host :: node", &[token], "Given(Secret(hidden))"),
+        ("node", &[token], "Given([\"token\"])"),
+        ("--host :: node", &[token], "Given([\"token\"])"),
         (
             "--host :: --auth-token-file /run/token node",
             &[],
-            "Given(Secret(hidden))",
+            "Given([\"token\"])",
         ),
     ] {
         let config = good(line, vars);
@@ -181,13 +181,34 @@ fn tokens_are_rule_eleven() {
         );
     }
     let config = good("--auth-token-file /run/token node", &[]);
+    let TokenPolicy::Given(roster) = &config.door.tokens else {
+        panic!("{:?}", config.door.tokens);
+    };
+    assert_eq!(roster.holders()[0].token.expose(), "token-from-a-file");
+    assert_eq!(roster.file().unwrap().to_str(), Some("/run/token"));
+    for (line, vars) in [
+        (
+            "node",
+            &[(
+                "MCP_PROXY_AUTH_TOKENS",
+                "alice:correct-horse-01,bob:correct-horse-02",
+            )][..],
+        ),
+        ("--auth-token-file /run/tokens node", &[]),
+    ] {
+        let config = good(line, vars);
+        let policy = format!("{:?}", config.door.tokens);
+        assert_eq!(policy, r#"Given(["alice", "bob"])"#, "{line}");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+    let config = good(
+        "node",
+        &[("MCP_PROXY_AUTH_TOKENS", "alice:short,bob:correct-horse-02")],
+    );
     assert!(
-        config
-            .door
-            .tokens
-            .secret()
-            .unwrap()
-            .matches(b"token-from-a-file")
+        config.warnings[0].contains("for alice is shorter"),
+        "{:?}",
+        config.warnings
     );
 }
 
@@ -208,7 +229,10 @@ fn on_this_machine_a_program_is_found_and_a_token_is_random() {
             "{config:?}"
         );
         assert_eq!(config.server.as_ref().unwrap().launch.args, ["-c", "exit"]);
-        config.door.tokens.secret().unwrap().expose().to_owned()
+        let TokenPolicy::Generated(secret) = &config.door.tokens else {
+            panic!("{:?}", config.door.tokens);
+        };
+        secret.expose().to_owned()
     };
     let (one, other) = (token(), token());
     assert_eq!(one.len(), 64);

@@ -44,6 +44,7 @@ fn nothing_but_a_command_means_the_defaults() {
             max_sessions: 1000,
             max_children: 64,
             max_starting: 256,
+            max_connections: 4096,
         }
     );
     let seconds = Duration::from_secs;
@@ -96,7 +97,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 26, "flags with a default in their help");
+    assert_eq!(seen, 27, "flags with a default in their help");
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         (
             "auth-token-file",
             "/run/token",
-            "tokens: Given(Secret(hidden))",
+            "tokens: Given([\"token\"])",
         ),
         ("start-timeout", "1", "start: 1s"),
         ("request-timeout", "2s", "request: 2s"),
@@ -144,6 +145,24 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("max-sessions", "7", "max_sessions: 7"),
         ("max-children", "8", "max_children: 8"),
         ("max-starting", "9", "max_starting: 9"),
+        (
+            "cors-header",
+            "X-A,x-b,x-a",
+            "cors_headers: [\"x-a\", \"x-b\"]",
+        ),
+        ("expose-header", "X-A", "expose_headers: [\"x-a\"]"),
+        (
+            "trusted-proxies",
+            "10.0.0.0/8,::1",
+            "trusted_proxies: [10.0.0.0/8, ::1/128]",
+        ),
+        ("max-connections", "10", "max_connections: 10"),
+        ("max-in-flight", "11", "max_in_flight: Some(11)"),
+        (
+            "rate-limit",
+            "20/s",
+            "rate: Some(Rate { count: 20, per: 1s })",
+        ),
         ("log-level", "WARNING", "level: Warn"),
         ("log-level", "off", "level: Off"),
         ("log-level", "CRITICAL", "level: Error"),

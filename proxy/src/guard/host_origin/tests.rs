@@ -3,7 +3,7 @@
 use axum::http::Request;
 
 use super::*;
-use crate::config::{Secret, TokenPolicy};
+use crate::config::{Roster, Secret, TokenPolicy};
 
 fn policy(bound: &str, token: bool, hosts: &[&str], origins: &[&str]) -> HostOrigin {
     let listen = Listen {
@@ -12,7 +12,7 @@ fn policy(bound: &str, token: bool, hosts: &[&str], origins: &[&str]) -> HostOri
         mcp_path: "/mcp".into(),
     };
     let tokens = if token {
-        TokenPolicy::Given(Secret::new("0123456789abcdef").unwrap())
+        TokenPolicy::Given(Roster::of(Secret::new("0123456789abcdef").unwrap()))
     } else if listen.is_loopback() {
         TokenPolicy::Open
     } else {
@@ -20,10 +20,9 @@ fn policy(bound: &str, token: bool, hosts: &[&str], origins: &[&str]) -> HostOri
     };
     let list = |entries: &[&str]| entries.iter().map(|entry| (*entry).into()).collect();
     let door = Door {
-        tokens,
         allow_hosts: list(hosts),
         allow_origins: list(origins),
-        health_paths: Vec::new(),
+        ..Door::with(tokens)
     };
     HostOrigin::new(&listen, &door)
 }

@@ -14,8 +14,14 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use mcp_wire::sse::{Event, EventSplitter, Part};
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use tokio::{net::TcpSocket, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpSocket,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
 
 use crate::toy::within;
 
@@ -31,6 +37,8 @@ pub(super) struct Client {
     receive_buffer: Option<u32>,
     /// What stands before `/mcp` and `/sse`: `/servers/NAME` for a named server.
     pub(super) below: String,
+    /// How TLS is spoken, where it is.
+    tls: Option<TlsConnector>,
 }
 
 impl Client {
@@ -41,6 +49,7 @@ impl Client {
             headers: Vec::new(),
             receive_buffer: None,
             below: String::new(),
+            tls: None,
         }
         .with("Host", &address.to_string())
         .with("Content-Type", "application/json")
@@ -87,6 +96,13 @@ impl Client {
         self.send("POST", &self.mcp(), body.to_string()).await
     }
 
+    /// The same over TLS, to a server that is called localhost.
+    pub(super) fn with_tls(&self, tls: TlsConnector) -> Self {
+        let mut other = self.clone();
+        other.tls = Some(tls);
+        other
+    }
+
     pub(super) async fn get(&self, path: &str) -> Reply {
         self.send("GET", path, "").await
     }
@@ -111,12 +127,12 @@ impl Client {
         }
         let socket = socket.connect(self.address).await.unwrap();
         socket.set_nodelay(true).unwrap();
-        let (sender, driver) = http1::handshake(TokioIo::new(socket)).await.unwrap();
-        Connection {
-            sender,
-            task: tokio::spawn(async move {
-                let _broken = driver.await;
-            }),
+        match &self.tls {
+            None => Connection::over(socket).await,
+            Some(tls) => {
+                let name = ServerName::try_from("localhost").unwrap();
+                Connection::over(tls.connect(name, socket).await.unwrap()).await
+            }
         }
     }
 
@@ -134,6 +150,19 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    async fn over<S>(stream: S) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        Self {
+            sender,
+            task: tokio::spawn(async move {
+                let _broken = driver.await;
+            }),
+        }
+    }
+
     /// Sends one request; its reply must be read to its end before the next.
     pub(super) async fn send(
         &mut self,

@@ -101,8 +101,8 @@ impl Proxy {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             said,
         };
-        let line = proxy.says("mcp-proxy listens on http://").await;
-        let (_, url) = line.split_once("http://").unwrap();
+        let line = proxy.says("mcp-proxy listens on http").await;
+        let (_, url) = line.split_once("://").unwrap();
         let (address, _path) = url.split_once('/').unwrap();
         proxy.address = address.parse().unwrap();
         proxy

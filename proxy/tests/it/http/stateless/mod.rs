@@ -5,6 +5,7 @@ mod eras;
 mod ladder;
 mod leaving;
 mod listen;
+mod principals;
 mod rounds;
 
 use serde_json::{Value, json};
