@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, Listen, NamedServer, Server};
+use crate::exchange::Servers;
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
@@ -21,6 +22,8 @@ use crate::front::stateless::{self, Stateless};
 use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
+use crate::observe::metrics::{self, Share};
+use crate::policy::policed::{Policed, Policies};
 use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
 use crate::session::{SessionLimits, Table};
 
@@ -55,6 +58,7 @@ impl Proxy {
         for served in self.switchboard.now().all() {
             served.sweep(now);
         }
+        metrics::upkeep();
     }
 
     /// Why the proxy should end under `--exit-on-failure`: every server it has is given up, because
@@ -333,9 +337,10 @@ impl Workshop {
             replay: limits.replay_bytes,
             outlet: limits.outlet_bytes,
         };
-        let servers: Arc<Pool> = Arc::clone(&pool);
+        let servers: Arc<dyn Servers> =
+            Policed::new(Arc::<Pool>::clone(&pool), Policies::new(&server.name));
         let sessions = Sessions::new(
-            servers,
+            Arc::clone(&servers),
             Arc::clone(&table),
             sessions::Settings {
                 session,
@@ -347,9 +352,8 @@ impl Workshop {
                 stateless: config.stateless,
             },
         );
-        let servers: Arc<Pool> = Arc::clone(&pool);
         let stateless = Stateless::new(
-            servers,
+            Arc::clone(&servers),
             stateless::Settings {
                 outlet: limits.outlet_bytes,
                 request: times.request,
@@ -357,7 +361,6 @@ impl Workshop {
                 keep_alive: times.keep_alive,
             },
         );
-        let servers: Arc<Pool> = Arc::clone(&pool);
         let http_sse = HttpSse::new(
             servers,
             table,
@@ -384,6 +387,7 @@ impl Workshop {
                 sse_path: (!config.stateless).then(|| format!("{below}/sse")),
                 sharing: sharing_name,
             },
+            session_count: Share::sessions(&server.name),
         })
     }
 }

@@ -63,6 +63,10 @@ fn with_runtime<F: Future<Output = ExitCode>>(log: &Log, work: impl FnOnce() -> 
         let _closed = writeln!(std::io::stderr(), "mcp-proxy cannot start: {error}");
         return ExitCode::from(USAGE);
     }
+    if let Err(error) = observe::metrics::install() {
+        tracing::error!("failed to {error}");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

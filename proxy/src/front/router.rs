@@ -24,6 +24,7 @@ use super::{Fault, pages, rescue};
 use crate::config::{Door, Listen};
 use crate::exchange::Principal;
 use crate::guard::Guard;
+use crate::observe::metrics;
 
 /// How long a client may take to send a body after its headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,6 +51,8 @@ pub struct Entrance(Arc<Inside>);
 
 struct Inside {
     guard: Guard,
+    /// Counts who was let in.
+    admitted: metrics::Counter,
     switchboard: Arc<Switchboard>,
     /// The path of the default server's endpoint, without a slash at its end; with one it is the
     /// same.
@@ -81,12 +84,14 @@ pub fn entrance(app: App, listen: &Listen, door: &Door) -> Entrance {
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready))
         .route("/status", get(pages::status))
+        .route("/metrics", get(pages::metrics))
         .route("/servers/{name}/health/ready", get(pages::one_ready))
         .fallback(nothing_here)
         .method_not_allowed_fallback(only_get)
         .with_state(app);
     Entrance(Arc::new(Inside {
         guard: Guard::new(listen, door),
+        admitted: metrics::admitted(),
         switchboard,
         mcp_path: listen.mcp_path.clone(),
         max_body,
@@ -106,9 +111,13 @@ where
     fn call(&self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let principal = match self.0.guard.admit(&head) {
-            Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
+            Err(refusal) => {
+                metrics::refused(refusal.kind());
+                return Box::pin(ready(Ok(rescue::door(refusal))));
+            }
             Ok(principal) => principal,
         };
+        self.0.admitted.increment(1);
         let Some((name, endpoint)) = locate(head.uri.path(), &self.0.mcp_path) else {
             return Box::pin(self.0.pages.call(Request::from_parts(head, body)));
         };

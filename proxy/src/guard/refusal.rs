@@ -32,6 +32,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The refusal in one word, as metrics label it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Host { .. } => "host",
+            Self::Origin { .. } => "origin",
+            Self::Unauthorized { .. } => "unauthorized",
+        }
+    }
+
     /// One sentence for a person at the other end, naming the setting that repairs it.
     #[must_use]
     pub fn sentence(&self) -> &str {

@@ -19,6 +19,7 @@ mod http_sse;
 mod http_sse_ends;
 mod installing;
 mod life;
+mod metrics;
 mod named;
 mod pid_one;
 mod proxy;

@@ -1,0 +1,205 @@
+//! The decorator: a place at a server, with the policies before it.
+//!
+//! # Theory of operation
+//!
+//! [`Policed`] is [`Servers`] around another one, and hands out seats whose server is a `Place`
+//! around the real one. A call passes through [`Server::call`] on its way in, and on its way out
+//! through its outlet, which tells a [`Watch`] how the exchange ended before the client hears of it.
+//! So nothing is put between a server's line and its client but a function call, and every front is
+//! served, without knowing.
+//!
+//! The pool writes the undecorated place into [`Seat::early`], for answers to questions that a
+//! server asks while it is being revived. An answer passes through no policy, so that is the same
+//! place.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mcp_wire::{Era, Message};
+use tokio::time::Instant;
+
+use super::metrics::{Calls, Ended, Method};
+use crate::exchange::{
+    AskId, Call, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Refusal, Seat, Seated, Server,
+    Servers, Watch,
+};
+use crate::observe::metrics;
+
+/// What every call to one server goes through.
+#[derive(Debug)]
+pub struct Policies {
+    calls: Calls,
+}
+
+impl Policies {
+    /// The policies of the server of this name.
+    #[must_use]
+    pub fn new(server: &str) -> Self {
+        Self {
+            calls: Calls::new(server),
+        }
+    }
+}
+
+/// Servers behind their policies.
+pub struct Policed {
+    servers: Arc<dyn Servers>,
+    policies: Arc<Policies>,
+}
+
+impl Policed {
+    /// These servers, behind these policies.
+    #[must_use]
+    pub fn new(servers: Arc<dyn Servers>, policies: Policies) -> Arc<Self> {
+        Arc::new(Self {
+            servers,
+            policies: Arc::new(policies),
+        })
+    }
+}
+
+impl Servers for Policed {
+    fn seat<'a>(
+        &'a self,
+        seat: Seat,
+    ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>> {
+        Box::pin(async move {
+            let era = seat.era;
+            if seat.revival.is_some() {
+                self.policies.calls.restarted();
+            }
+            let seated = self.servers.seat(seat).await;
+            let seated = seated.inspect_err(count_budget)?;
+            Ok(Seated {
+                feed: seated.feed,
+                server: Arc::new(Place {
+                    server: seated.server,
+                    policies: Arc::clone(&self.policies),
+                    era,
+                }),
+            })
+        })
+    }
+}
+
+/// Counts what was refused because a bound was reached.
+fn count_budget(refusal: &Refusal) {
+    metrics::budget(match refusal {
+        Refusal::Full { .. } => "children",
+        Refusal::Queue { .. } => "starting",
+        Refusal::Busy { .. } => "calls",
+        Refusal::Deaf { .. } => "queued",
+        _ => return,
+    });
+}
+
+/// One client's place at a server.
+struct Place {
+    server: Arc<dyn Server>,
+    policies: Arc<Policies>,
+    era: Era,
+}
+
+impl Server for Place {
+    fn call(&self, feed: FeedId, mut call: Call) -> Result<Key, Refusal> {
+        let watched = Arc::new(Watched::begin(self, &call.message));
+        let watch: Arc<dyn Watch> = Arc::<Watched>::clone(&watched);
+        call.outlet = call.outlet.watched(watch);
+        self.server.call(feed, call).inspect_err(|refusal| {
+            count_budget(refusal);
+            watched.refused();
+        })
+    }
+
+    fn tell(&self, feed: FeedId, notification: Message) -> Result<(), Refusal> {
+        self.server.tell(feed, notification)
+    }
+
+    fn answer(&self, feed: FeedId, ask: AskId, reply: Message) -> bool {
+        self.server.answer(feed, ask, reply)
+    }
+
+    fn cancel(&self, key: Key, notice: Option<Message>) {
+        self.server.cancel(key, notice);
+    }
+
+    fn attach(&self, key: Key, outlet: Outlet) {
+        self.server.attach(key, outlet);
+    }
+
+    fn in_flight(&self, feed: FeedId) -> usize {
+        self.server.in_flight(feed)
+    }
+
+    fn leave(&self, feed: FeedId, loss: &Loss) {
+        self.server.leave(feed, loss);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.server.is_gone()
+    }
+
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.server.mirrored(tool)
+    }
+}
+
+/// One call, from being taken until it ended.
+#[derive(Debug)]
+struct Watched {
+    policies: Arc<Policies>,
+    era: Era,
+    method: Method,
+    began: Instant,
+    over: AtomicBool,
+}
+
+impl Watched {
+    fn begin(place: &Place, message: &Message) -> Self {
+        place.policies.calls.began();
+        Self {
+            policies: Arc::clone(&place.policies),
+            era: place.era,
+            method: Method::of(message.method().unwrap_or_default()),
+            began: Instant::now(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// True for the first that says so: a call ends once.
+    fn is_first_end(&self) -> bool {
+        !self.over.swap(true, Ordering::Relaxed)
+    }
+
+    /// The call did not reach the server.
+    fn refused(&self) {
+        if self.is_first_end() {
+            self.policies.calls.refused(self.era, self.method);
+        }
+    }
+
+    fn ended(&self, ended: Ended) {
+        if self.is_first_end() {
+            let took = self.began.elapsed();
+            self.policies
+                .calls
+                .ended(self.era, self.method, ended, took);
+        }
+    }
+}
+
+impl Watch for Watched {
+    fn done(&self, outcome: Outcome) -> Outcome {
+        self.ended(Ended::of(&outcome));
+        outcome
+    }
+}
+
+impl Drop for Watched {
+    /// A server that was dropped with calls in flight tells nobody.
+    fn drop(&mut self) {
+        self.ended(Ended::Lost);
+    }
+}
