@@ -337,8 +337,10 @@ impl Workshop {
             replay: limits.replay_bytes,
             outlet: limits.outlet_bytes,
         };
-        let servers: Arc<dyn Servers> =
-            Policed::new(Arc::<Pool>::clone(&pool), Policies::new(&server.name));
+        let servers: Arc<dyn Servers> = Policed::new(
+            Arc::<Pool>::clone(&pool),
+            Policies::new(&server.name, config.tools.clone()),
+        );
         let sessions = Sessions::new(
             Arc::clone(&servers),
             Arc::clone(&table),

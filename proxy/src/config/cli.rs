@@ -110,6 +110,12 @@ pub(super) struct Typed {
     /// Web pages that may call, as `https://app.example`, or `*`; repeatable, or several values
     #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in", action = ArgAction::Append)]
     pub(super) allow_origin: Vec<String>,
+    /// Tools that clients have, as `name` or `get_*`; repeatable, or a comma list
+    #[arg(long, value_name = "GLOB", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) allow_tool: Vec<String>,
+    /// Tools that clients do not have, allowed or not; repeatable, or a comma list
+    #[arg(long, value_name = "GLOB", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) deny_tool: Vec<String>,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
@@ -164,7 +170,7 @@ pub(super) struct Typed {
     /// off, error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
     #[arg(long, value_name = "LEVEL", help_heading = "Log")]
     pub(super) log_level: Option<String>,
-    /// text or json [default: text]
+    /// text or json; with ENVIRONMENT=production it is json [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Log")]
     pub(super) log_format: Option<String>,
     /// At least `--log-level debug`

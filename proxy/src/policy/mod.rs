@@ -6,3 +6,4 @@
 
 pub mod metrics;
 pub mod policed;
+pub mod tools;

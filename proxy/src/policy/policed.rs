@@ -17,28 +17,34 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mcp_wire::{Era, Message};
+use mcp_wire::{Era, Message, method};
 use tokio::time::Instant;
 
 use super::metrics::{Calls, Ended, Method};
+use super::tools::ToolRules;
 use crate::exchange::{
-    AskId, Call, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Refusal, Seat, Seated, Server,
-    Servers, Watch,
+    AskId, Call, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Refusal, Seat, Seated,
+    Server, Servers, Watch,
 };
 use crate::observe::metrics;
+
+/// The key of an exchange that was answered here. No server gives it out.
+const ANSWERED: Key = 0;
 
 /// What every call to one server goes through.
 #[derive(Debug)]
 pub struct Policies {
     calls: Calls,
+    tools: ToolRules,
 }
 
 impl Policies {
     /// The policies of the server of this name.
     #[must_use]
-    pub fn new(server: &str) -> Self {
+    pub fn new(server: &str, tools: ToolRules) -> Self {
         Self {
             calls: Calls::new(server),
+            tools,
         }
     }
 }
@@ -106,7 +112,14 @@ impl Server for Place {
     fn call(&self, feed: FeedId, mut call: Call) -> Result<Key, Refusal> {
         let watched = Arc::new(Watched::begin(self, &call.message));
         let watch: Arc<dyn Watch> = Arc::<Watched>::clone(&watched);
+        // First counted, so that what is refused below is seen as well.
         call.outlet = call.outlet.watched(watch);
+        if let Some(error) = self.policies.tools.refuse(&call.message) {
+            watched.refused();
+            let done = Event::Done(Outcome::Error(error));
+            call.outlet.push(call.exchange, done);
+            return Ok(ANSWERED);
+        }
         self.server.call(feed, call).inspect_err(|refusal| {
             count_budget(refusal);
             watched.refused();
@@ -154,15 +167,19 @@ struct Watched {
     method: Method,
     began: Instant,
     over: AtomicBool,
+    /// The answer is a list of which some may have to go.
+    lists_tools: bool,
 }
 
 impl Watched {
     fn begin(place: &Place, message: &Message) -> Self {
+        let name = message.method().unwrap_or_default();
         place.policies.calls.began();
         Self {
             policies: Arc::clone(&place.policies),
             era: place.era,
-            method: Method::of(message.method().unwrap_or_default()),
+            method: Method::of(name),
+            lists_tools: name == method::TOOLS_LIST && !place.policies.tools.is_empty(),
             began: Instant::now(),
             over: AtomicBool::new(false),
         }
@@ -191,8 +208,13 @@ impl Watched {
 }
 
 impl Watch for Watched {
-    fn done(&self, outcome: Outcome) -> Outcome {
+    fn done(&self, mut outcome: Outcome) -> Outcome {
         self.ended(Ended::of(&outcome));
+        if let Outcome::Result(message) = &mut outcome
+            && self.lists_tools
+        {
+            self.policies.tools.thin(message);
+        }
         outcome
     }
 }

@@ -113,7 +113,7 @@ pub struct Pool {
     /// Where the server is in its life, whichever children it has.
     life: Mutex<Life>,
     past: Mutex<Past>,
-use self::measure::Figures;
+    figures: Arc<Figures>,
 }
 
 impl std::fmt::Debug for Pool {

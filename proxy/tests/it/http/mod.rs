@@ -33,4 +33,5 @@ mod stateless;
 mod stopping;
 mod told;
 mod told_of_children;
+mod tools;
 mod typed;
