@@ -23,6 +23,7 @@ use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
 use crate::observe::metrics::{self, Share};
+use crate::policy::audit::Audit;
 use crate::policy::policed::{Policed, Policies};
 use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
 use crate::session::{SessionLimits, Table};
@@ -197,8 +198,13 @@ async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>
 /// The proxy of this configuration, reached at `address`. `guardian` ends the children where this
 /// process cannot any more.
 #[must_use]
-pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -> Proxy {
-    let workshop = Workshop::new(config, guardian);
+pub fn proxy(
+    config: &Config,
+    address: SocketAddr,
+    guardian: Option<Guardian>,
+    audit: Option<Audit>,
+) -> Proxy {
+    let workshop = Workshop::new(config, guardian, audit);
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
     let named = named.map(|server| (server.name.clone(), workshop.named(server)));
@@ -246,6 +252,7 @@ pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -
 #[derive(Debug)]
 struct Workshop {
     config: Config,
+    audit: Option<Audit>,
     /// Every server's is a neighbour of this one, so that `--max-sessions` bounds them together.
     table: Table,
     /// The children of all servers, so that `--max-children` bounds them together.
@@ -255,13 +262,14 @@ struct Workshop {
 }
 
 impl Workshop {
-    fn new(config: &Config, guardian: Option<Guardian>) -> Self {
+    fn new(config: &Config, guardian: Option<Guardian>, audit: Option<Audit>) -> Self {
         let (limits, times) = (&config.limits, &config.times);
         Self {
             table: Table::new(limits.max_sessions, times.session_idle),
             room: Room::new(limits.max_children),
             config: config.clone(),
             guardian,
+            audit,
         }
     }
 
@@ -339,7 +347,7 @@ impl Workshop {
         };
         let servers: Arc<dyn Servers> = Policed::new(
             Arc::<Pool>::clone(&pool),
-            Policies::new(&server.name, config.tools.clone()),
+            Policies::new(&server.name, config.tools.clone(), self.audit.clone()),
         );
         let sessions = Sessions::new(
             Arc::clone(&servers),

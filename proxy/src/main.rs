@@ -12,6 +12,7 @@ use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine};
 use mcp_proxy::front::listener::Listener;
 use mcp_proxy::launch::install::prewarm;
 use mcp_proxy::link::child::{Guardian, Orphans, guardian};
+use mcp_proxy::policy::audit;
 use mcp_proxy::reload::Watch;
 use mcp_proxy::{assemble, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -20,6 +21,9 @@ use tokio::sync::watch;
 
 /// How often deadlines are looked at: those of calls, sessions and children.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long the last lines of the audit log may take to be written.
+const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
 /// Exit code for a command line or an environment that cannot be used.
 const USAGE: u8 = 2;
@@ -122,7 +126,15 @@ async fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    let mut proxy = assemble::proxy(&config, listener.address(), Guardian::of_this_process());
+    let audit = match audit::of(config.audit.as_ref()) {
+        Ok(audit) => audit,
+        Err(error) => {
+            tracing::error!(%error, "failed to open the audit log (--audit)");
+            return ExitCode::FAILURE;
+        }
+    };
+    let guardian = Guardian::of_this_process();
+    let mut proxy = assemble::proxy(&config, listener.address(), guardian, audit.clone());
     let mut orphans = Orphans::of_this_process();
     let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
@@ -173,6 +185,9 @@ async fn run(config: Config) -> ExitCode {
     }
     let _nobody_listens = stop.send(true);
     let _ended = serving.await;
+    if let Some(audit) = audit {
+        audit.flush(AUDIT_FLUSH);
+    }
     code
 }
 

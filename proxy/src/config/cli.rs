@@ -173,6 +173,12 @@ pub(super) struct Typed {
     /// text or json; with ENVIRONMENT=production it is json [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Log")]
     pub(super) log_format: Option<String>,
+    /// Write a line for every call to this file, or to standard error with `-`
+    #[arg(long, value_name = "FILE", help_heading = "Log")]
+    pub(super) audit: Option<String>,
+    /// With the arguments of the calls, which may hold anything
+    #[arg(long, help_heading = "Log")]
+    pub(super) audit_arguments: bool,
     /// At least `--log-level debug`
     #[arg(long, help_heading = "Log")]
     pub(super) debug: bool,

@@ -1,6 +1,7 @@
 //! What is written to standard error, and in which form.
 
 use crate::observe::log::valid_filter;
+use crate::policy::audit::AuditSettings;
 
 use super::cli::Typed;
 use super::meaning::{Log, LogFormat, LogLevel};
@@ -58,4 +59,18 @@ pub(super) fn read(pick: &mut Picker<'_>, typed: &Typed) -> Log {
         format: pick.choice("log-format", typed.log_format.as_ref(), format, &formats),
         show_child_stderr: !pick.switch("quiet-child", typed.quiet_child),
     }
+}
+
+/// Where calls are written down.
+pub(super) fn audit(pick: &mut Picker<'_>, typed: &Typed) -> Option<AuditSettings> {
+    let picked = pick.text("audit", typed.audit.as_ref());
+    let arguments = pick.switch("audit-arguments", typed.audit_arguments);
+    if arguments && picked.is_none() {
+        pick.notes
+            .warn("--audit-arguments has no effect without --audit");
+    }
+    picked.map(|picked| AuditSettings {
+        file: (picked.text != "-").then(|| picked.text.into()),
+        arguments,
+    })
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 use crate::observe::mask::Masks;
+use crate::policy::audit::AuditSettings;
 use crate::policy::tools::ToolRules;
 
 use super::named::Named;
@@ -46,6 +47,8 @@ pub struct Config {
     pub prewarm: Option<Order>,
     /// Who may come in.
     pub door: Door,
+    /// Where calls are written down.
+    pub audit: Option<AuditSettings>,
     /// Which tools clients have.
     pub tools: ToolRules,
     /// How much of anything there may be.

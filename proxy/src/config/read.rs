@@ -127,6 +127,7 @@ impl Config {
         let machine_name = machine_name(&mut pick);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
+        let audit = log::audit(&mut pick, &typed);
         let tools = tools(&mut pick, &typed);
         let times = times(&mut pick, &typed);
         let log = log::read(&mut pick, &typed);
@@ -151,6 +152,7 @@ impl Config {
             install,
             prewarm,
             door,
+            audit,
             tools,
             limits,
             times,

@@ -14,9 +14,9 @@ use super::routes::{Named, Routes};
 use super::served::Served;
 use super::{Fault, rescue};
 use crate::link::child::State;
-use crate::pool::ChildStatus;
 use crate::observe::metrics as observe;
 use crate::observe::process;
+use crate::pool::ChildStatus;
 
 /// A server, as the pages name it.
 #[derive(Debug)]

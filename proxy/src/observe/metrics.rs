@@ -113,6 +113,10 @@ fn describe() {
         "mcp_proxy_refusals_total",
         "Requests the door refused, by reason."
     );
+    describe_counter!(
+        "mcp_proxy_audit_dropped_total",
+        "Lines of the audit log that could not be written."
+    );
     describe_gauge!(
         "process_resident_memory_bytes",
         "Resident memory of the proxy itself."

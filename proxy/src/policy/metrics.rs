@@ -139,6 +139,11 @@ impl Calls {
         }
     }
 
+    /// The server's name.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// A call was taken.
     pub(super) fn began(&self) {
         self.in_flight.increment(1.0);
@@ -157,6 +162,11 @@ impl Calls {
     pub(super) fn refused(&self, era: Era, method: Method) {
         self.in_flight.decrement(1.0);
         self.count(era, method, Ended::Refused);
+    }
+
+    /// A call that was not sent and will be offered to another server, where it is counted.
+    pub(super) fn taken_back(&self) {
+        self.in_flight.decrement(1.0);
     }
 
     /// A session had to be given another server.

@@ -4,6 +4,7 @@
 //! that is not HTTP as well. [`policed`](policed::Policed) stands before the pool and has the list
 //! of policies, in the order a call meets them; each policy is one file.
 
+pub mod audit;
 pub mod metrics;
 pub mod policed;
 pub mod tools;

@@ -20,11 +20,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mcp_wire::{Era, Message, method};
 use tokio::time::Instant;
 
+use super::audit::{Audit, Ending, Entry};
 use super::metrics::{Calls, Ended, Method};
 use super::tools::ToolRules;
 use crate::exchange::{
-    AskId, Call, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Refusal, Seat, Seated,
-    Server, Servers, Watch,
+    AskId, Call, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Principal, Refusal, Seat,
+    Seated, Server, Servers, Watch,
 };
 use crate::observe::metrics;
 
@@ -36,15 +37,17 @@ const ANSWERED: Key = 0;
 pub struct Policies {
     calls: Calls,
     tools: ToolRules,
+    audit: Option<Audit>,
 }
 
 impl Policies {
     /// The policies of the server of this name.
     #[must_use]
-    pub fn new(server: &str, tools: ToolRules) -> Self {
+    pub fn new(server: &str, tools: ToolRules, audit: Option<Audit>) -> Self {
         Self {
             calls: Calls::new(server),
             tools,
+            audit,
         }
     }
 }
@@ -72,7 +75,12 @@ impl Servers for Policed {
         seat: Seat,
     ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>> {
         Box::pin(async move {
-            let era = seat.era;
+            let who = Arc::new(Who {
+                policies: Arc::clone(&self.policies),
+                era: seat.era,
+                principal: seat.principal.clone(),
+                session: seat.session.clone(),
+            });
             if seat.revival.is_some() {
                 self.policies.calls.restarted();
             }
@@ -82,8 +90,7 @@ impl Servers for Policed {
                 feed: seated.feed,
                 server: Arc::new(Place {
                     server: seated.server,
-                    policies: Arc::clone(&self.policies),
-                    era,
+                    who,
                 }),
             })
         })
@@ -104,17 +111,25 @@ fn count_budget(refusal: &Refusal) {
 /// One client's place at a server.
 struct Place {
     server: Arc<dyn Server>,
+    who: Arc<Who>,
+}
+
+/// Whose place it is, and what its calls go through.
+#[derive(Debug)]
+struct Who {
     policies: Arc<Policies>,
     era: Era,
+    principal: Principal,
+    session: Option<String>,
 }
 
 impl Server for Place {
     fn call(&self, feed: FeedId, mut call: Call) -> Result<Key, Refusal> {
-        let watched = Arc::new(Watched::begin(self, &call.message));
+        let watched = Arc::new(Watched::begin(&self.who, &call.message));
         let watch: Arc<dyn Watch> = Arc::<Watched>::clone(&watched);
         // First counted, so that what is refused below is seen as well.
         call.outlet = call.outlet.watched(watch);
-        if let Some(error) = self.policies.tools.refuse(&call.message) {
+        if let Some(error) = self.who.policies.tools.refuse(&call.message) {
             watched.refused();
             let done = Event::Done(Outcome::Error(error));
             call.outlet.push(call.exchange, done);
@@ -122,7 +137,11 @@ impl Server for Place {
         }
         self.server.call(feed, call).inspect_err(|refusal| {
             count_budget(refusal);
-            watched.refused();
+            match refusal {
+                // Its front looks for another server; there it is a call again.
+                Refusal::Gone => watched.taken_back(),
+                _ => watched.refused(),
+            }
         })
     }
 
@@ -162,8 +181,9 @@ impl Server for Place {
 /// One call, from being taken until it ended.
 #[derive(Debug)]
 struct Watched {
-    policies: Arc<Policies>,
-    era: Era,
+    who: Arc<Who>,
+    /// What the audit log will say.
+    entry: Option<Entry>,
     method: Method,
     began: Instant,
     over: AtomicBool,
@@ -172,14 +192,15 @@ struct Watched {
 }
 
 impl Watched {
-    fn begin(place: &Place, message: &Message) -> Self {
+    fn begin(who: &Arc<Who>, message: &Message) -> Self {
         let name = message.method().unwrap_or_default();
-        place.policies.calls.began();
+        who.policies.calls.began();
+        let audit = who.policies.audit.as_ref();
         Self {
-            policies: Arc::clone(&place.policies),
-            era: place.era,
+            who: Arc::clone(who),
+            entry: audit.and_then(|audit| audit.entry(message)),
             method: Method::of(name),
-            lists_tools: name == method::TOOLS_LIST && !place.policies.tools.is_empty(),
+            lists_tools: name == method::TOOLS_LIST && !who.policies.tools.is_empty(),
             began: Instant::now(),
             over: AtomicBool::new(false),
         }
@@ -193,16 +214,38 @@ impl Watched {
     /// The call did not reach the server.
     fn refused(&self) {
         if self.is_first_end() {
-            self.policies.calls.refused(self.era, self.method);
+            let Who { policies, era, .. } = &*self.who;
+            policies.calls.refused(*era, self.method);
+            self.write_down(Ended::Refused);
+        }
+    }
+
+    fn taken_back(&self) {
+        if self.is_first_end() {
+            self.who.policies.calls.taken_back();
         }
     }
 
     fn ended(&self, ended: Ended) {
         if self.is_first_end() {
+            let Who { policies, era, .. } = &*self.who;
             let took = self.began.elapsed();
-            self.policies
-                .calls
-                .ended(self.era, self.method, ended, took);
+            policies.calls.ended(*era, self.method, ended, took);
+            self.write_down(ended);
+        }
+    }
+
+    fn write_down(&self, ended: Ended) {
+        let who = &*self.who;
+        if let (Some(audit), Some(entry)) = (&who.policies.audit, &self.entry) {
+            let ending = Ending {
+                principal: who.principal.as_str(),
+                server: who.policies.calls.server(),
+                session: who.session.as_deref(),
+                outcome: ended.word(),
+                took: self.began.elapsed(),
+            };
+            audit.write(entry, &ending);
         }
     }
 }
@@ -213,7 +256,7 @@ impl Watch for Watched {
         if let Outcome::Result(message) = &mut outcome
             && self.lists_tools
         {
-            self.policies.tools.thin(message);
+            self.who.policies.tools.thin(message);
         }
         outcome
     }

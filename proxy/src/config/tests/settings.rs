@@ -188,6 +188,16 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("log-level", "off", "level: Off"),
         ("log-level", "CRITICAL", "level: Error"),
         ("log-format", "json", "format: Json"),
+        (
+            "audit",
+            "/a",
+            "audit: Some(AuditSettings { file: Some(\"/a\"), arguments: false })",
+        ),
+        (
+            "audit",
+            "-",
+            "audit: Some(AuditSettings { file: None, arguments: false })",
+        ),
         ("allow-tool", "get_*,x", "allow: [\"get_*\", \"x\"]"),
         ("deny-tool", "y?", "deny: [\"y?\"]"),
     ] {

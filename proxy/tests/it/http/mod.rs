@@ -1,6 +1,7 @@
 //! The whole program over real sockets: the real binary, the real toy, one file a story.
 
 mod answer;
+mod audit;
 mod backoff;
 mod bad_input;
 mod batch;
