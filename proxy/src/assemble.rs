@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, Listen, NamedServer, Server};
+use crate::exchange::Servers;
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
@@ -24,6 +25,9 @@ use crate::guard::refresh::{Refresh, Reload};
 use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
+use crate::observe::metrics::{self, Share};
+use crate::policy::audit::Audit;
+use crate::policy::policed::{Policed, Policies};
 use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
 use crate::session::{SessionLimits, Table};
 
@@ -62,6 +66,7 @@ impl Proxy {
         for served in self.switchboard.now().all() {
             served.sweep(now);
         }
+        metrics::upkeep();
     }
 
     /// Why the proxy should end under `--exit-on-failure`: every server it has is given up, because
@@ -205,8 +210,9 @@ pub fn proxy(
     address: SocketAddr,
     guardian: Option<Guardian>,
     tls: Option<&Arc<Tls>>,
+    audit: Option<Audit>,
 ) -> Proxy {
-    let workshop = Workshop::new(config, guardian);
+    let workshop = Workshop::new(config, guardian, audit);
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
     let named = named.map(|server| (server.name.clone(), workshop.named(server)));
@@ -259,6 +265,7 @@ pub fn proxy(
 #[derive(Debug)]
 struct Workshop {
     config: Config,
+    audit: Option<Audit>,
     /// Every server's is a neighbour of this one, so that `--max-sessions` bounds them together.
     table: Table,
     /// The children of all servers, so that `--max-children` bounds them together.
@@ -268,13 +275,14 @@ struct Workshop {
 }
 
 impl Workshop {
-    fn new(config: &Config, guardian: Option<Guardian>) -> Self {
+    fn new(config: &Config, guardian: Option<Guardian>, audit: Option<Audit>) -> Self {
         let (limits, times) = (&config.limits, &config.times);
         Self {
             table: Table::new(limits.max_sessions, times.session_idle),
             room: Room::new(limits.max_children),
             config: config.clone(),
             guardian,
+            audit,
         }
     }
 
@@ -350,9 +358,12 @@ impl Workshop {
             replay: limits.replay_bytes,
             outlet: limits.outlet_bytes,
         };
-        let servers: Arc<Pool> = Arc::clone(&pool);
+        let servers: Arc<dyn Servers> = Policed::new(
+            Arc::<Pool>::clone(&pool),
+            Policies::new(&server.name, config.tools.clone(), self.audit.clone()),
+        );
         let sessions = Sessions::new(
-            servers,
+            Arc::clone(&servers),
             Arc::clone(&table),
             sessions::Settings {
                 session,
@@ -364,9 +375,8 @@ impl Workshop {
                 stateless: config.stateless,
             },
         );
-        let servers: Arc<Pool> = Arc::clone(&pool);
         let stateless = Stateless::new(
-            servers,
+            Arc::clone(&servers),
             stateless::Settings {
                 outlet: limits.outlet_bytes,
                 request: times.request,
@@ -374,7 +384,6 @@ impl Workshop {
                 keep_alive: times.keep_alive,
             },
         );
-        let servers: Arc<Pool> = Arc::clone(&pool);
         let http_sse = HttpSse::new(
             servers,
             table,
@@ -401,6 +410,7 @@ impl Workshop {
                 sse_path: (!config.stateless).then(|| format!("{below}/sse")),
                 sharing: sharing_name,
             },
+            session_count: Share::sessions(&server.name),
         })
     }
 }

@@ -12,6 +12,7 @@ pub mod guard;
 pub mod launch;
 pub mod link;
 pub mod observe;
+pub mod policy;
 pub mod pool;
 pub mod reload;
 pub mod session;

@@ -13,6 +13,7 @@ use mcp_proxy::front::listener::{Connections, Listener};
 use mcp_proxy::front::tls::Tls;
 use mcp_proxy::launch::install::prewarm;
 use mcp_proxy::link::child::{Guardian, Orphans, guardian};
+use mcp_proxy::policy::audit;
 use mcp_proxy::reload::Watch;
 use mcp_proxy::{assemble, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -21,6 +22,9 @@ use tokio::sync::watch;
 
 /// How often deadlines are looked at: those of calls, sessions and children.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long the last lines of the audit log may take to be written.
+const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
 /// Exit code for a command line or an environment that cannot be used.
 const USAGE: u8 = 2;
@@ -63,6 +67,10 @@ fn with_runtime<F: Future<Output = ExitCode>>(log: &Log, work: impl FnOnce() -> 
     if let Err(error) = observe::log::init(log) {
         let _closed = writeln!(std::io::stderr(), "mcp-proxy cannot start: {error}");
         return ExitCode::from(USAGE);
+    }
+    if let Err(error) = observe::metrics::install() {
+        tracing::error!("failed to {error}");
+        return ExitCode::FAILURE;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -120,8 +128,16 @@ async fn run(config: Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
+    let audit = match audit::of(config.audit.as_ref()) {
+        Ok(audit) => audit,
+        Err(error) => {
+            tracing::error!(%error, "failed to open the audit log (--audit)");
+            return ExitCode::FAILURE;
+        }
+    };
     let guardian = Guardian::of_this_process();
-    let mut proxy = assemble::proxy(&config, listener.address(), guardian, tls.as_ref());
+    let address = listener.address();
+    let mut proxy = assemble::proxy(&config, address, guardian, tls.as_ref(), audit.clone());
     let mut orphans = Orphans::of_this_process();
     let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
@@ -176,6 +192,9 @@ async fn run(config: Config) -> ExitCode {
     }
     let _nobody_listens = stop.send(true);
     let _ended = serving.await;
+    if let Some(audit) = audit {
+        audit.flush(AUDIT_FLUSH);
+    }
     code
 }
 

@@ -140,6 +140,12 @@ pub(super) struct Typed {
     /// Refuse requests that came over plain HTTP
     #[arg(long, help_heading = "Who may come in")]
     pub(super) require_https: bool,
+    /// Tools that clients have, as `name` or `get_*`; repeatable, or a comma list
+    #[arg(long, value_name = "GLOB", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) allow_tool: Vec<String>,
+    /// Tools that clients do not have, allowed or not; repeatable, or a comma list
+    #[arg(long, value_name = "GLOB", help_heading = "Who may come in", action = ArgAction::Append)]
+    pub(super) deny_tool: Vec<String>,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
@@ -197,9 +203,15 @@ pub(super) struct Typed {
     /// off, error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
     #[arg(long, value_name = "LEVEL", help_heading = "Log")]
     pub(super) log_level: Option<String>,
-    /// text or json [default: text]
+    /// text or json; with ENVIRONMENT=production it is json [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Log")]
     pub(super) log_format: Option<String>,
+    /// Write a line for every call to this file, or to standard error with `-`
+    #[arg(long, value_name = "FILE", help_heading = "Log")]
+    pub(super) audit: Option<String>,
+    /// With the arguments of the calls, which may hold anything
+    #[arg(long, help_heading = "Log")]
+    pub(super) audit_arguments: bool,
     /// At least `--log-level debug`
     #[arg(long, help_heading = "Log")]
     pub(super) debug: bool,

@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
 use crate::observe::mask::Masks;
+use crate::policy::audit::AuditSettings;
+use crate::policy::tools::ToolRules;
 
 use super::certificate::Certificate;
 use super::named::Named;
@@ -48,6 +50,10 @@ pub struct Config {
     pub prewarm: Option<Order>,
     /// Who may come in.
     pub door: Door,
+    /// Where calls are written down.
+    pub audit: Option<AuditSettings>,
+    /// Which tools clients have.
+    pub tools: ToolRules,
     /// How much of anything there may be.
     pub limits: Limits,
     /// How long anything may take.
@@ -242,6 +248,9 @@ pub struct Log {
     pub filter: Option<String>,
     /// For people or for machines.
     pub format: LogFormat,
+    /// What stands on every record: `service`, `version` and `environment`, as far as they are
+    /// known.
+    pub labels: Vec<(&'static str, String)>,
     /// Whether the child's standard error is shown.
     pub show_child_stderr: bool,
 }

@@ -16,6 +16,7 @@ pub mod env;
 mod family;
 mod faults;
 mod install;
+mod log;
 mod machine;
 mod meaning;
 mod named;

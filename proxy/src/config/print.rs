@@ -11,7 +11,7 @@ use clap::Arg;
 use crate::observe::escape::escape;
 
 use super::cli;
-use super::meaning::{Config, TokenPolicy};
+use super::meaning::{Config, LogFormat, TokenPolicy};
 use super::pick::Picker;
 use super::server::Origin;
 
@@ -234,6 +234,7 @@ fn default(arg: &Arg, name: &str, config: &Config) -> String {
     let stated = help.split_once("[default: ");
     let stated = stated.and_then(|(_, rest)| rest.split_once(']'));
     match stated {
+        Some(_) if name == "log-format" && config.log.format == LogFormat::Json => "json".into(),
         Some((default, _)) => default.to_owned(),
         None if arg.get_action().takes_values() => none(),
         // The one switch that is on unless something else says otherwise.

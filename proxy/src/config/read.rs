@@ -6,18 +6,16 @@ use std::time::Duration;
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::observe::log::valid_filter;
+use crate::policy::tools::ToolRules;
 
 use super::authority::normal_host;
 use super::cli::{self, Typed};
 use super::env::Strings;
 use super::faults::{Notes, Stop};
 use super::machine::{Machine, ThisMachine};
-use super::meaning::{
-    ChildEra, ChildMode, Config, Limits, Listen, Log, LogFormat, LogLevel, Times,
-};
+use super::meaning::{ChildEra, ChildMode, Config, Limits, Listen, Times};
 use super::pick::Picker;
-use super::{argv, door, family, install, named, paths, print, server, verbs};
+use super::{argv, door, family, install, log, named, paths, print, server, verbs};
 
 /// A wait of no length would be over before it began.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -74,7 +72,7 @@ impl Config {
         let typed = typed(&flags, words, &mut pick.notes)?;
         let clear = pick.notes.count() == before;
         if installing {
-            let log = log(&mut pick, &typed);
+            let log = log::read(&mut pick, &typed);
             let errand = install::errand(&mut pick, &typed, cut.command, log, machine);
             return Err(errand);
         }
@@ -129,8 +127,10 @@ impl Config {
         let machine_name = machine_name(&mut pick);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
+        let audit = log::audit(&mut pick, &typed);
+        let tools = tools(&mut pick, &typed);
         let times = times(&mut pick, &typed);
-        let log = log(&mut pick, &typed);
+        let log = log::read(&mut pick, &typed);
         unknown_variables(&mut pick);
 
         let notes = std::mem::take(&mut pick.notes);
@@ -152,6 +152,8 @@ impl Config {
             install,
             prewarm,
             door,
+            audit,
+            tools,
             limits,
             times,
             log,
@@ -277,6 +279,18 @@ fn listen(pick: &mut Picker<'_>, typed: &Typed) -> Listen {
     listen
 }
 
+/// Which tools clients have.
+fn tools(pick: &mut Picker<'_>, typed: &Typed) -> ToolRules {
+    let globs = |flag, typed: &[String]| {
+        let picked = pick.list(flag, typed).into_iter();
+        picked.map(|picked| picked.text).collect()
+    };
+    ToolRules {
+        allow: globs("allow-tool", &typed.allow_tool),
+        deny: globs("deny-tool", &typed.deny_tool),
+    }
+}
+
 fn limits(pick: &mut Picker<'_>, typed: &Typed) -> Limits {
     const KIB: usize = 1024;
     const MIB: usize = 1024 * KIB;
@@ -370,52 +384,6 @@ fn times(pick: &mut Picker<'_>, typed: &Typed) -> Times {
             SHORTEST_KEEP_ALIVE,
         ),
         silence: pick.duration("silence", typed.silence.as_ref(), seconds(10), none),
-    }
-}
-
-fn log(pick: &mut Picker<'_>, typed: &Typed) -> Log {
-    let levels = [
-        ("off", LogLevel::Off),
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-        // What Python programs call it.
-        ("warning", LogLevel::Warn),
-        ("critical", LogLevel::Error),
-    ];
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let level = pick.choice(
-        "log-level",
-        typed.log_level.as_ref(),
-        LogLevel::Info,
-        &levels,
-    );
-    let debug = pick.switch("debug", typed.debug);
-    let filter = pick.variable("MCP_PROXY_LOG");
-    if let Some(picked) = &filter
-        && let Err(fault) = valid_filter(&picked.text)
-    {
-        pick.wrong(
-            picked,
-            &format!("not a list of log directives like info,child=debug ({fault})"),
-        );
-    }
-    Log {
-        level: if debug {
-            level.max(LogLevel::Debug)
-        } else {
-            level
-        },
-        filter: filter.map(|picked| picked.text),
-        format: pick.choice(
-            "log-format",
-            typed.log_format.as_ref(),
-            LogFormat::Text,
-            &formats,
-        ),
-        show_child_stderr: !pick.switch("quiet-child", typed.quiet_child),
     }
 }
 

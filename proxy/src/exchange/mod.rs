@@ -16,6 +16,7 @@ mod mirror;
 mod outlet;
 mod principal;
 mod server;
+mod watch;
 
 pub use backoff::{Backoff, Crash, Crashes};
 pub use call::Call;
@@ -24,3 +25,4 @@ pub use mirror::Mirrored;
 pub use outlet::{Item, Outlet, Push, Tap};
 pub use principal::Principal;
 pub use server::{FeedId, Handle, Key, Refusal, Revival, Seat, Seated, Server, Servers};
+pub use watch::Watch;

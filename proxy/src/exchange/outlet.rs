@@ -23,7 +23,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::{Event, ExchangeId, Tagged};
+use super::{Event, ExchangeId, Tagged, Watch};
+use crate::observe::metrics;
 
 /// What may wait for a client that is not there. It may never come back, and there may be as many
 /// of these as there are sessions.
@@ -31,7 +32,11 @@ const UNATTENDED_BYTES: usize = 1 << 20;
 
 /// The pushing side of a stream. Clones push into the same queue.
 #[derive(Clone, Debug)]
-pub struct Outlet(Arc<Mutex<State>>);
+pub struct Outlet {
+    state: Arc<Mutex<State>>,
+    /// Who sees the ends of the exchanges that were given this clone.
+    watch: Option<Arc<dyn Watch>>,
+}
 
 /// The reading side of a stream. Dropping it leaves the queue in place for a later tap.
 #[derive(Debug)]
@@ -104,13 +109,35 @@ impl Outlet {
             state: Arc::clone(&state),
             generation: 0,
         };
-        (Self(state), tap)
+        (Self::of(state), tap)
+    }
+
+    const fn of(state: Arc<Mutex<State>>) -> Self {
+        Self { state, watch: None }
+    }
+
+    /// The same stream, for an exchange whose end `watch` is to see.
+    #[must_use]
+    pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// This stream, for the exchange that went to `before` until now: whoever watched it still does.
+    #[must_use]
+    pub fn instead_of(mut self, before: &Self) -> Self {
+        self.watch.clone_from(&before.watch);
+        self
     }
 
     /// Appends an event. Never waits; see [`Push`] for what may happen instead.
     pub fn push(&self, exchange: ExchangeId, event: Event) -> Push {
+        let event = match (event, &self.watch) {
+            (Event::Done(outcome), Some(watch)) => Event::Done(watch.done(outcome)),
+            (event, _) => event,
+        };
         let (push, waker) = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             if state.phase != Phase::Open {
                 return Push::Closed;
             }
@@ -124,6 +151,7 @@ impl Outlet {
                 state.queue = VecDeque::new();
                 state.bytes = 0;
                 state.phase = Phase::Overflowed { told: false };
+                metrics::budget("outlet");
                 Push::Overflow
             } else {
                 if state.queue.capacity() == 0 {
@@ -147,7 +175,7 @@ impl Outlet {
     /// Ends the stream: what is queued is still delivered, later pushes are refused.
     pub fn close(&self) {
         let waker = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             if state.phase == Phase::Open {
                 state.phase = Phase::Closed;
             }
@@ -161,14 +189,14 @@ impl Outlet {
     /// Whether somebody reads this stream right now.
     #[must_use]
     pub fn is_attended(&self) -> bool {
-        self.0.lock().attended
+        self.state.lock().attended
     }
 
     /// Takes the reading side; an older tap of the same stream ends at its next read.
     #[must_use]
     pub fn tap(&self) -> Tap {
         let (generation, waker) = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             state.generation += 1;
             state.attended = true;
             (state.generation, state.waker.take())
@@ -177,7 +205,7 @@ impl Outlet {
             waker.wake();
         }
         Tap {
-            state: Arc::clone(&self.0),
+            state: Arc::clone(&self.state),
             generation,
         }
     }
@@ -185,20 +213,20 @@ impl Outlet {
     /// Bytes that wait for a reader.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.0.lock().bytes
+        self.state.lock().bytes
     }
 
     /// Whether events were dropped since the stream was opened.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
-        matches!(self.0.lock().phase, Phase::Overflowed { .. })
+        matches!(self.state.lock().phase, Phase::Overflowed { .. })
     }
 
     /// Opens the stream again after an overflow, with an empty queue. The standing stream of a
     /// session does this when its client comes back: the gap was visible as the end of the
     /// stream before it.
     pub fn reopen(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if matches!(state.phase, Phase::Overflowed { .. }) {
             state.phase = Phase::Open;
         }
@@ -253,7 +281,7 @@ impl Tap {
     /// The pushing side of this stream.
     #[must_use]
     pub fn outlet(&self) -> Outlet {
-        Outlet(Arc::clone(&self.state))
+        Outlet::of(Arc::clone(&self.state))
     }
 }
 

@@ -51,6 +51,8 @@ pub trait Servers: Send + Sync + 'static {
 pub struct Seat {
     /// Whose it is.
     pub principal: Principal,
+    /// By which name its session stands in a log, where it has one: never its id.
+    pub session: Option<String>,
     /// How the client converses. A server of the other era is refused to it.
     pub era: Era,
     /// Where events go that belong to no call.

@@ -14,6 +14,8 @@ use super::routes::{Named, Routes};
 use super::served::Served;
 use super::{Fault, rescue};
 use crate::link::child::State;
+use crate::observe::metrics as observe;
+use crate::observe::process;
 use crate::pool::ChildStatus;
 
 /// A server, as the pages name it.
@@ -76,6 +78,7 @@ fn index_for_programs(routes: &Routes) -> Response<Body> {
             "health": "/health",
             "ready": "/health/ready",
             "status": "/status",
+            "metrics": "/metrics",
         },
     });
     if !servers.is_empty() {
@@ -191,6 +194,19 @@ pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
         page.insert("servers".into(), Value::Object(servers.collect()));
     }
     rescue::page(&page.into())
+}
+
+/// `GET /metrics`: figures for a monitor. What is looked at rather than counted is looked at now.
+pub(super) async fn metrics(Extract(app): Extract<App>) -> Response<Body> {
+    let groups = process::groups();
+    for served in app.switchboard.now().all() {
+        served.measure(&groups);
+    }
+    observe::measure_this_process();
+    match observe::render() {
+        Some(page) => rescue::metrics_page(page),
+        None => Fault::NoSuchPath.into_response(None),
+    }
 }
 
 fn tell(served: &Served) -> Map<String, Value> {

@@ -14,6 +14,7 @@ use super::body;
 use super::stateless::Wrong;
 use crate::exchange::{Blame, Loss, Refusal, Retry};
 use crate::guard;
+use crate::observe::metrics;
 
 /// Everything that can be wrong with a request before it is taken. Nothing reached a server.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,11 @@ pub enum Fault {
 impl Fault {
     /// The response, with the request's id in the body if it is known.
     pub fn into_response(self, id: Option<&Id>) -> Response<Body> {
+        match self {
+            Self::TooLarge { .. } => metrics::budget("body"),
+            Self::SessionsFull { .. } => metrics::budget("sessions"),
+            _ => {}
+        }
         let status = self.status();
         let unreadable = match &self {
             Self::Unreadable(fault) => fault.id.clone(),
@@ -396,6 +402,11 @@ pub(super) fn page(value: &serde_json::Value) -> Response<Body> {
 /// A page for people.
 pub(super) fn text(text: String) -> Response<Body> {
     with_type("text/plain; charset=utf-8", text)
+}
+
+/// The page of metrics (Prometheus text format 0.0.4).
+pub(super) fn metrics_page(text: String) -> Response<Body> {
+    with_type("text/plain; version=0.0.4; charset=utf-8", text)
 }
 
 /// A page that tells a monitor to look elsewhere.

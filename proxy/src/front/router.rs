@@ -26,6 +26,7 @@ use crate::config::{Door, Listen};
 use crate::exchange::Principal;
 use crate::guard::forwarded::Peer;
 use crate::guard::{Admitted, Guard};
+use crate::observe::metrics;
 
 /// How long a client may take to send a body after its headers.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,6 +53,8 @@ pub struct Entrance(Arc<Inside>);
 
 struct Inside {
     guard: Guard,
+    /// Counts who was let in.
+    admitted: metrics::Counter,
     switchboard: Arc<Switchboard>,
     /// The path of the default server's endpoint, without a slash at its end; with one it is the
     /// same.
@@ -83,12 +86,14 @@ pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entranc
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready))
         .route("/status", get(pages::status))
+        .route("/metrics", get(pages::metrics))
         .route("/servers/{name}/health/ready", get(pages::one_ready))
         .fallback(nothing_here)
         .method_not_allowed_fallback(only_get)
         .with_state(app);
     Entrance(Arc::new(Inside {
         guard,
+        admitted: metrics::admitted(),
         switchboard,
         mcp_path: listen.mcp_path.clone(),
         max_body,
@@ -149,9 +154,13 @@ impl Entrance {
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         let Admitted { principal, ticket } = match self.0.guard.admit(&head, peer) {
-            Err(refusal) => return Box::pin(ready(Ok(rescue::door(refusal)))),
+            Err(refusal) => {
+                metrics::refused(refusal.kind());
+                return Box::pin(ready(Ok(rescue::door(refusal))));
+            }
             Ok(admitted) => admitted,
         };
+        self.0.admitted.increment(1);
         let answering = self.found(head, body, principal);
         let Some(ticket) = ticket else {
             return answering;

@@ -4,6 +4,7 @@
 //! fronts, its children, what the pages say of it. A front of another era is one more field here,
 //! and [`Served::mcp`] is the one place where a request to the MCP endpoint is given to a front.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,6 +19,8 @@ use super::pages::About;
 use super::sessions::Sessions;
 use super::stateless::Stateless;
 use crate::exchange::Principal;
+use crate::observe::metrics::Share;
+use crate::observe::process::Usage;
 use crate::pool::Pool;
 
 /// One configured server, reached over HTTP.
@@ -33,6 +36,8 @@ pub struct Served {
     pub pool: Arc<Pool>,
     /// What the pages say of it.
     pub about: About,
+    /// Its part of the metric of sessions.
+    pub session_count: Share,
 }
 
 impl Served {
@@ -67,6 +72,12 @@ impl Served {
         (sessions, calls + self.stateless.in_flight())
     }
 
+    /// Brings the metrics that are looked at rather than counted up to date.
+    pub fn measure(&self, groups: &HashMap<u32, Usage>) {
+        self.pool.measure(groups);
+        self.session_count.set(self.load().0 as u64);
+    }
+
     /// Closes every stream and stops every child; resolves when all are collected.
     ///
     /// # Cancel safety
@@ -76,5 +87,7 @@ impl Served {
         self.sessions.end_all();
         self.stateless.end_all();
         self.pool.stop().await;
+        // A server that was taken out is not looked at again.
+        self.measure(&HashMap::new());
     }
 }

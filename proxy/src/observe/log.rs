@@ -11,7 +11,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::escape::escape;
 use crate::config::{Log, LogFormat, LogLevel};
+
+/// How much of a label is shown in text, in bytes.
+const MAX_LABEL: usize = 200;
 
 /// The log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +65,93 @@ where
         None => EnvFilter::default().add_directive(level(log.level).into()),
     };
     let builder = tracing_subscriber::fmt()
-        .with_writer(writer)
+        .with_writer(Labelled::new(log, writer))
         .with_env_filter(filter);
     Ok(match log.format {
         LogFormat::Text => Box::new(builder.with_ansi(ansi).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
     })
+}
+
+/// Puts the labels on every record: before its other members, or at the end of its line.
+///
+/// The formatter writes a record with one call, so a record is told by its beginning.
+struct Labelled<W> {
+    writer: W,
+    /// What follows the brace of a record in JSON.
+    members: String,
+    /// What precedes the end of a line of text.
+    words: String,
+}
+
+impl<W> Labelled<W> {
+    fn new(log: &Log, writer: W) -> Self {
+        let (mut members, mut words) = (String::new(), String::new());
+        for (name, value) in &log.labels {
+            match log.format {
+                LogFormat::Json => {
+                    members.push_str(&format!(
+                        "\"{name}\":{},",
+                        serde_json::Value::from(value.as_str())
+                    ));
+                }
+                LogFormat::Text => {
+                    words.push_str(&format!(" {name}={}", escape(value.as_bytes(), MAX_LABEL)));
+                }
+            }
+        }
+        Self {
+            writer,
+            members,
+            words,
+        }
+    }
+}
+
+impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for Labelled<W> {
+    type Writer = LabelledRecord<'writer, W::Writer>;
+
+    fn make_writer(&'writer self) -> Self::Writer {
+        LabelledRecord {
+            writer: self.writer.make_writer(),
+            members: &self.members,
+            words: &self.words,
+        }
+    }
+}
+
+struct LabelledRecord<'a, W> {
+    writer: W,
+    members: &'a str,
+    words: &'a str,
+}
+
+impl<W: io::Write> io::Write for LabelledRecord<'_, W> {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        if self.members.is_empty() && self.words.is_empty() {
+            return self.writer.write(record);
+        }
+        let mut whole = Vec::with_capacity(record.len() + self.members.len() + self.words.len());
+        match (record.strip_prefix(b"{"), record.strip_suffix(b"\n")) {
+            (Some(rest), _) if !self.members.is_empty() => {
+                whole.push(b'{');
+                whole.extend_from_slice(self.members.as_bytes());
+                whole.extend_from_slice(rest);
+            }
+            (_, Some(line)) => {
+                whole.extend_from_slice(line);
+                whole.extend_from_slice(self.words.as_bytes());
+                whole.push(b'\n');
+            }
+            _ => whole.extend_from_slice(record),
+        }
+        self.writer.write_all(&whole)?;
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 fn level(level: LogLevel) -> LevelFilter {
@@ -118,6 +203,7 @@ mod tests {
         level: LogLevel::Info,
         filter: None,
         format: LogFormat::Text,
+        labels: Vec::new(),
         show_child_stderr: true,
     };
 
@@ -164,6 +250,38 @@ mod tests {
         assert_eq!(record["message"], "started");
         assert_eq!(record["target"], "child");
         assert_eq!(record["pid"], 7);
+    }
+
+    #[test]
+    fn labels_stand_on_every_record_and_cannot_forge_one() {
+        let labels = || {
+            vec![
+                ("service", "a\"b\n{c}".to_owned()),
+                ("environment", "test".to_owned()),
+            ]
+        };
+        let text = written(&Log {
+            format: LogFormat::Json,
+            level: LogLevel::Debug,
+            labels: labels(),
+            ..LOG
+        });
+        assert_eq!(text.lines().count(), 3, "{text}");
+        for line in text.lines() {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(record["service"], "a\"b\n{c}");
+            assert_eq!(record["environment"], "test");
+            assert!(record["message"].is_string(), "{line}");
+        }
+        let text = written(&Log {
+            labels: labels(),
+            ..LOG
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.ends_with(" service=a\"b\\n{c} environment=test\n"),
+            "{text}"
+        );
     }
 
     #[test]

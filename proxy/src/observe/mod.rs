@@ -5,3 +5,5 @@ pub mod banner;
 pub mod escape;
 pub mod log;
 pub mod mask;
+pub mod metrics;
+pub mod process;

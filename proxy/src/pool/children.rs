@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::conversation::Conversation;
 use super::life::Epoch;
+use super::measure::Added;
 use super::{Pool, Sharing};
 use crate::exchange::Refusal;
 use crate::link::child::{Child, State};
@@ -30,6 +31,8 @@ pub(super) struct Running {
     pub(super) child: Child,
     pub(super) era: Era,
     epoch: Epoch,
+    /// What of it the metrics have.
+    pub(super) added: Added,
     /// Started to find something out; that it fails may be what is found.
     probe: bool,
     /// It is known what became of its start.
@@ -119,6 +122,7 @@ impl Pool {
                 child: child.clone(),
                 era: known.era(),
                 epoch,
+                added: Added::default(),
                 probe,
                 settled: false,
             },
@@ -129,9 +133,12 @@ impl Pool {
         }
         tracing::debug!(child = number, pid = child.status().pid, "started");
         let (pool, eras) = (Weak::clone(&self.me), Arc::clone(&self.eras));
+        self.figures.starts.increment(1);
+        let figures = Arc::clone(&self.figures);
         let program = Arc::clone(&settings.program);
         tokio::spawn(async move {
             child.stopped().await;
+            figures.exited(&child.status());
             if known.failed_start().is_some() {
                 program.died(&child.status().stderr);
             }
@@ -180,6 +187,9 @@ impl Pool {
         let now = Instant::now();
         self.settle(now);
         let status = child.status();
+        if let Some(running) = self.children.lock().get_mut(&number) {
+            running.added.traffic(&status, &self.figures);
+        }
         if let State::Ended(end) = status.state {
             self.past.lock().ended(&end, now);
         }

@@ -9,12 +9,13 @@
 //! Files: `children.rs` has the processes, `slots.rs` the common ones by whom they serve,
 //! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks,
 //! `room.rs` how many children there may be in all pools, `life.rs` whether one may be started now,
-//! `tell.rs` what is told of all that.
+//! `tell.rs` what is told of all that, `measure.rs` what the children use.
 
 mod children;
 mod conversation;
 mod legacy;
 mod life;
+mod measure;
 mod modern;
 mod remembered;
 mod room;
@@ -39,6 +40,7 @@ pub use self::tell::{ChildStatus, PoolStatus};
 
 use self::children::Children;
 use self::life::Life;
+use self::measure::Figures;
 use self::remembered::Remembered;
 use self::slots::Slots;
 use self::tell::Past;
@@ -111,6 +113,7 @@ pub struct Pool {
     /// Where the server is in its life, whichever children it has.
     life: Mutex<Life>,
     past: Mutex<Past>,
+    figures: Arc<Figures>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -134,6 +137,7 @@ impl Pool {
         Arc::new_cyclic(|me| Self {
             own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
+            figures: Arc::new(Figures::new(&settings.link.name)),
             settings,
             children: Mutex::default(),
             next: AtomicU64::new(1),

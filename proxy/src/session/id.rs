@@ -3,6 +3,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// The name of a session: `<machine>.<128 random bits>`, or only the bits where the machine has
 /// no name.
 ///
@@ -35,11 +37,14 @@ impl SessionId {
         &self.0
     }
 
-    /// What may stand in a log: enough to tell sessions apart, too little to use one.
+    /// What may stand in a log: enough to tell sessions apart, and no part of the id.
     #[must_use]
-    pub fn short(&self) -> &str {
-        let bits = self.0.rsplit('.').next().unwrap_or_default();
-        bits.get(..6).unwrap_or(bits)
+    pub fn short(&self) -> String {
+        let hash = Sha256::digest(self.0.as_bytes());
+        hash.iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -73,6 +78,12 @@ mod tests {
     #[test]
     fn a_log_never_shows_a_usable_id() {
         let id = SessionId::random(Some("m1")).unwrap();
+        let shown = id.short();
         assert!(!format!("{id:?}").contains(id.as_str()));
+        assert!(
+            shown.len() == 12 && !id.as_str().contains(&shown),
+            "{shown}"
+        );
+        assert_eq!(shown, id.short());
     }
 }

@@ -221,6 +221,7 @@ impl Session {
         self.state.lock().early = Arc::clone(&early);
         Seat {
             principal: self.principal.clone(),
+            session: Some(self.id.short()),
             era: Era::Legacy,
             standing: self.standing.clone(),
             revival,

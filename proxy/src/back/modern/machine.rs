@@ -258,7 +258,7 @@ impl Machine {
 
     pub(super) fn attach(&mut self, key: Key, outlet: Outlet) {
         if let Some(call) = self.calls.get_mut(&key) {
-            call.outlet = outlet;
+            call.outlet = outlet.instead_of(&call.outlet);
         }
     }
 

@@ -67,10 +67,50 @@ fn nothing_but_a_command_means_the_defaults() {
             level: LogLevel::Info,
             filter: None,
             format: LogFormat::Text,
+            labels: Vec::new(),
             show_child_stderr: true
         }
     );
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_environment_names_the_service_and_production_wants_json() {
+    let vars = [
+        ("SERVICE_NAME", "shop"),
+        ("VERSION", "7"),
+        ("ENVIRONMENT", "production"),
+    ];
+    let log = good("node", &vars).log;
+    assert_eq!(log.format, LogFormat::Json);
+    let labels = log
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let labels: Vec<String> = labels.collect();
+    assert_eq!(
+        labels,
+        ["service=shop", "version=7", "environment=production"]
+    );
+    assert_eq!(
+        good("--log-format text node", &vars).log.format,
+        LogFormat::Text
+    );
+    assert_eq!(
+        good("node", &[("ENVIRONMENT", "dev")]).log.format,
+        LogFormat::Text
+    );
+}
+
+#[test]
+fn tools_are_chosen_by_patterns() {
+    let config = good(
+        "--allow-tool get_*,list --deny-tool *_secret node",
+        &[("MCP_PROXY_ALLOW_TOOL", "x")],
+    );
+    assert_eq!(config.tools.allow, ["get_*", "list"]);
+    assert_eq!(config.tools.deny, ["*_secret"]);
+    assert!(good("node", &[]).tools.is_empty());
 }
 
 #[test]
@@ -167,6 +207,18 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("log-level", "off", "level: Off"),
         ("log-level", "CRITICAL", "level: Error"),
         ("log-format", "json", "format: Json"),
+        (
+            "audit",
+            "/a",
+            "audit: Some(AuditSettings { file: Some(\"/a\"), arguments: false })",
+        ),
+        (
+            "audit",
+            "-",
+            "audit: Some(AuditSettings { file: None, arguments: false })",
+        ),
+        ("allow-tool", "get_*,x", "allow: [\"get_*\", \"x\"]"),
+        ("deny-tool", "y?", "deny: [\"y?\"]"),
     ] {
         let typed = format!("{:?}", good(&format!("--{flag} {value} node"), &[]));
         assert!(typed.contains(shown), "--{flag} {value}: {typed}");

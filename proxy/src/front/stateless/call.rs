@@ -81,6 +81,7 @@ impl Stateless {
         let (standing, _unread) = Outlet::new(0);
         let seat = Seat {
             principal: principal.clone(),
+            session: None,
             era: Era::Modern,
             standing,
             revival: None,

@@ -1,6 +1,7 @@
 //! The whole program over real sockets: the real binary, the real toy, one file a story.
 
 mod answer;
+mod audit;
 mod backoff;
 mod bad_input;
 mod batch;
@@ -21,6 +22,7 @@ mod http_sse_ends;
 mod installing;
 mod life;
 mod limits;
+mod metrics;
 mod named;
 mod pages;
 mod pid_one;
@@ -37,4 +39,5 @@ mod stopping;
 mod tls;
 mod told;
 mod told_of_children;
+mod tools;
 mod typed;

@@ -61,13 +61,23 @@ pub(super) fn headers(client: &Client, message: &Value) -> Client {
 }
 
 /// Sends a whole request with its headers.
-async fn send(proxy: &Proxy, id: impl Into<Value>, method: &str, params: Value) -> Reply {
+pub(super) async fn send(
+    proxy: &Proxy,
+    id: impl Into<Value>,
+    method: &str,
+    params: Value,
+) -> Reply {
     let message = whole(id.into(), method, params);
     headers(&proxy.client(), &message).post(message).await
 }
 
 /// Calls a tool.
-async fn tool(proxy: &Proxy, id: impl Into<Value>, name: &str, arguments: Value) -> Reply {
+pub(super) async fn tool(
+    proxy: &Proxy,
+    id: impl Into<Value>,
+    name: &str,
+    arguments: Value,
+) -> Reply {
     let params = json!({ "name": name, "arguments": arguments });
     send(proxy, id, "tools/call", params).await
 }

@@ -1,0 +1,10 @@
+//! Questions about calls, whichever front they come through: a decorator on an exchange.
+//!
+//! `guard` looks at the heads of HTTP requests; this room looks at messages, so it serves a front
+//! that is not HTTP as well. [`policed`](policed::Policed) stands before the pool and has the list
+//! of policies, in the order a call meets them; each policy is one file.
+
+pub mod audit;
+pub mod metrics;
+pub mod policed;
+pub mod tools;

@@ -1,0 +1,270 @@
+//! The decorator: a place at a server, with the policies before it.
+//!
+//! # Theory of operation
+//!
+//! [`Policed`] is [`Servers`] around another one, and hands out seats whose server is a `Place`
+//! around the real one. A call passes through [`Server::call`] on its way in, and on its way out
+//! through its outlet, which tells a [`Watch`] how the exchange ended before the client hears of it.
+//! So nothing is put between a server's line and its client but a function call, and every front is
+//! served, without knowing.
+//!
+//! The pool writes the undecorated place into [`Seat::early`], for answers to questions that a
+//! server asks while it is being revived. An answer passes through no policy, so that is the same
+//! place.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mcp_wire::{Era, Message, method};
+use tokio::time::Instant;
+
+use super::audit::{Audit, Ending, Entry};
+use super::metrics::{Calls, Ended, Method};
+use super::tools::ToolRules;
+use crate::exchange::{
+    AskId, Call, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Principal, Refusal, Seat,
+    Seated, Server, Servers, Watch,
+};
+use crate::observe::metrics;
+
+/// The key of an exchange that was answered here. No server gives it out.
+const ANSWERED: Key = 0;
+
+/// What every call to one server goes through.
+#[derive(Debug)]
+pub struct Policies {
+    calls: Calls,
+    tools: ToolRules,
+    audit: Option<Audit>,
+}
+
+impl Policies {
+    /// The policies of the server of this name.
+    #[must_use]
+    pub fn new(server: &str, tools: ToolRules, audit: Option<Audit>) -> Self {
+        Self {
+            calls: Calls::new(server),
+            tools,
+            audit,
+        }
+    }
+}
+
+/// Servers behind their policies.
+pub struct Policed {
+    servers: Arc<dyn Servers>,
+    policies: Arc<Policies>,
+}
+
+impl Policed {
+    /// These servers, behind these policies.
+    #[must_use]
+    pub fn new(servers: Arc<dyn Servers>, policies: Policies) -> Arc<Self> {
+        Arc::new(Self {
+            servers,
+            policies: Arc::new(policies),
+        })
+    }
+}
+
+impl Servers for Policed {
+    fn seat<'a>(
+        &'a self,
+        seat: Seat,
+    ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>> {
+        Box::pin(async move {
+            let who = Arc::new(Who {
+                policies: Arc::clone(&self.policies),
+                era: seat.era,
+                principal: seat.principal.clone(),
+                session: seat.session.clone(),
+            });
+            if seat.revival.is_some() {
+                self.policies.calls.restarted();
+            }
+            let seated = self.servers.seat(seat).await;
+            let seated = seated.inspect_err(count_budget)?;
+            Ok(Seated {
+                feed: seated.feed,
+                server: Arc::new(Place {
+                    server: seated.server,
+                    who,
+                }),
+            })
+        })
+    }
+}
+
+/// Counts what was refused because a bound was reached.
+fn count_budget(refusal: &Refusal) {
+    metrics::budget(match refusal {
+        Refusal::Full { .. } => "children",
+        Refusal::Queue { .. } => "starting",
+        Refusal::Busy { .. } => "calls",
+        Refusal::Deaf { .. } => "queued",
+        _ => return,
+    });
+}
+
+/// One client's place at a server.
+struct Place {
+    server: Arc<dyn Server>,
+    who: Arc<Who>,
+}
+
+/// Whose place it is, and what its calls go through.
+#[derive(Debug)]
+struct Who {
+    policies: Arc<Policies>,
+    era: Era,
+    principal: Principal,
+    session: Option<String>,
+}
+
+impl Server for Place {
+    fn call(&self, feed: FeedId, mut call: Call) -> Result<Key, Refusal> {
+        let watched = Arc::new(Watched::begin(&self.who, &call.message));
+        let watch: Arc<dyn Watch> = Arc::<Watched>::clone(&watched);
+        // First counted, so that what is refused below is seen as well.
+        call.outlet = call.outlet.watched(watch);
+        if let Some(error) = self.who.policies.tools.refuse(&call.message) {
+            watched.refused();
+            let done = Event::Done(Outcome::Error(error));
+            call.outlet.push(call.exchange, done);
+            return Ok(ANSWERED);
+        }
+        self.server.call(feed, call).inspect_err(|refusal| {
+            count_budget(refusal);
+            match refusal {
+                // Its front looks for another server; there it is a call again.
+                Refusal::Gone => watched.taken_back(),
+                _ => watched.refused(),
+            }
+        })
+    }
+
+    fn tell(&self, feed: FeedId, notification: Message) -> Result<(), Refusal> {
+        self.server.tell(feed, notification)
+    }
+
+    fn answer(&self, feed: FeedId, ask: AskId, reply: Message) -> bool {
+        self.server.answer(feed, ask, reply)
+    }
+
+    fn cancel(&self, key: Key, notice: Option<Message>) {
+        self.server.cancel(key, notice);
+    }
+
+    fn attach(&self, key: Key, outlet: Outlet) {
+        self.server.attach(key, outlet);
+    }
+
+    fn in_flight(&self, feed: FeedId) -> usize {
+        self.server.in_flight(feed)
+    }
+
+    fn leave(&self, feed: FeedId, loss: &Loss) {
+        self.server.leave(feed, loss);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.server.is_gone()
+    }
+
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.server.mirrored(tool)
+    }
+}
+
+/// One call, from being taken until it ended.
+#[derive(Debug)]
+struct Watched {
+    who: Arc<Who>,
+    /// What the audit log will say.
+    entry: Option<Entry>,
+    method: Method,
+    began: Instant,
+    over: AtomicBool,
+    /// The answer is a list of which some may have to go.
+    lists_tools: bool,
+}
+
+impl Watched {
+    fn begin(who: &Arc<Who>, message: &Message) -> Self {
+        let name = message.method().unwrap_or_default();
+        who.policies.calls.began();
+        let audit = who.policies.audit.as_ref();
+        Self {
+            who: Arc::clone(who),
+            entry: audit.and_then(|audit| audit.entry(message)),
+            method: Method::of(name),
+            lists_tools: name == method::TOOLS_LIST && !who.policies.tools.is_empty(),
+            began: Instant::now(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// True for the first that says so: a call ends once.
+    fn is_first_end(&self) -> bool {
+        !self.over.swap(true, Ordering::Relaxed)
+    }
+
+    /// The call did not reach the server.
+    fn refused(&self) {
+        if self.is_first_end() {
+            let Who { policies, era, .. } = &*self.who;
+            policies.calls.refused(*era, self.method);
+            self.write_down(Ended::Refused);
+        }
+    }
+
+    fn taken_back(&self) {
+        if self.is_first_end() {
+            self.who.policies.calls.taken_back();
+        }
+    }
+
+    fn ended(&self, ended: Ended) {
+        if self.is_first_end() {
+            let Who { policies, era, .. } = &*self.who;
+            let took = self.began.elapsed();
+            policies.calls.ended(*era, self.method, ended, took);
+            self.write_down(ended);
+        }
+    }
+
+    fn write_down(&self, ended: Ended) {
+        let who = &*self.who;
+        if let (Some(audit), Some(entry)) = (&who.policies.audit, &self.entry) {
+            let ending = Ending {
+                principal: who.principal.as_str(),
+                server: who.policies.calls.server(),
+                session: who.session.as_deref(),
+                outcome: ended.word(),
+                took: self.began.elapsed(),
+            };
+            audit.write(entry, &ending);
+        }
+    }
+}
+
+impl Watch for Watched {
+    fn done(&self, mut outcome: Outcome) -> Outcome {
+        self.ended(Ended::of(&outcome));
+        if let Outcome::Result(message) = &mut outcome
+            && self.lists_tools
+        {
+            self.who.policies.tools.thin(message);
+        }
+        outcome
+    }
+}
+
+impl Drop for Watched {
+    /// A server that was dropped with calls in flight tells nobody.
+    fn drop(&mut self) {
+        self.ended(Ended::Lost);
+    }
+}
