@@ -39,11 +39,8 @@ pub trait Servers: Send + Sync + 'static {
         seat: Seat,
     ) -> Pin<Box<dyn Future<Output = Result<Seated, Refusal>> + Send + 'a>>;
 
-    /// For how long no server will be started, because the last ones failed. The default knows of no
-    /// such pause.
-    fn pause(&self) -> Option<Duration> {
-        None
-    }
+    /// For how long no server will be started, because the last ones failed.
+    fn pause(&self) -> Option<Duration>;
 }
 
 /// What a client needs of a server before its first call.
@@ -126,23 +123,16 @@ pub trait Server: Send + Sync + 'static {
     /// Whether the server has ended, so that a new seat is needed.
     fn is_gone(&self) -> bool;
 
-    /// Where it will stand that the server has ended by itself. The default never tells.
-    fn crash(&self) -> Crash {
-        Crash::default()
-    }
+    /// Where it will stand that the server has ended by itself.
+    fn crash(&self) -> Crash;
 
     /// The arguments of a tool that its clients repeat in headers (2026-07-28). `None` where the
     /// tool has none, where the server's tools are not known, and in the session eras.
-    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
-        let _ = tool;
-        None
-    }
+    fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>>;
 
     /// Whether what [`Server::mirrored`] says is what the server once said; false when its list of
     /// tools could not be read.
-    fn tools_are_known(&self) -> bool {
-        true
-    }
+    fn tools_are_known(&self) -> bool;
 
     /// Reads the server's list of tools again: a client may know a newer one. Not more often than is
     /// good for the server; resolves at once then.
@@ -150,9 +140,7 @@ pub trait Server: Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// May be dropped; the list stays as it was.
-    fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::ready(()))
-    }
+    fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// What a front keeps of a call.

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use mcp_wire::{Era, Message, method};
 use tokio::time::Instant;
@@ -24,8 +25,8 @@ use super::audit::{Audit, Ending, Entry};
 use super::metrics::{Calls, Ended, Method};
 use super::tools::ToolRules;
 use crate::exchange::{
-    AskId, Call, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Principal, Refusal, Seat,
-    Seated, Server, Servers, Watch,
+    AskId, Call, Crash, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Principal, Refusal,
+    Seat, Seated, Server, Servers, Watch,
 };
 use crate::observe::metrics;
 
@@ -94,6 +95,10 @@ impl Servers for Policed {
                 }),
             })
         })
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        self.servers.pause()
     }
 }
 
@@ -173,8 +178,20 @@ impl Server for Place {
         self.server.is_gone()
     }
 
+    fn crash(&self) -> Crash {
+        self.server.crash()
+    }
+
     fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
         self.server.mirrored(tool)
+    }
+
+    fn tools_are_known(&self) -> bool {
+        self.server.tools_are_known()
+    }
+
+    fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Arc::clone(&self.server).read_tools_again()
     }
 }
 

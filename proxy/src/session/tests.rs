@@ -36,6 +36,10 @@ struct Slow {
 const A_SECOND: Duration = Duration::from_secs(1);
 
 impl Servers for Slow {
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+
     fn seat<'a>(
         &'a self,
         seat: Seat,

@@ -22,6 +22,8 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use mcp_wire::{Id, Message};
@@ -30,7 +32,7 @@ use tokio::time::Instant;
 
 use self::machine::Machine;
 use super::towards::Towards;
-use crate::exchange::{AskId, Call, Crash, FeedId, Key, Loss, Outlet, Refusal, Server};
+use crate::exchange::{AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Refusal, Server};
 use crate::link::{End, EndReason, Inbound, Link};
 
 /// One running legacy server.
@@ -155,6 +157,19 @@ impl Server for Legacy {
 
     fn is_gone(&self) -> bool {
         self.machine.lock().is_gone()
+    }
+
+    /// Nothing is repeated in headers in these eras.
+    fn mirrored(&self, _tool: &str) -> Option<Arc<[Mirrored]>> {
+        None
+    }
+
+    fn tools_are_known(&self) -> bool {
+        true
+    }
+
+    fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(ready(()))
     }
 
     fn crash(&self) -> Crash {

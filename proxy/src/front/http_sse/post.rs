@@ -79,6 +79,10 @@ mod tests {
     struct NoServers;
 
     impl Servers for NoServers {
+        fn pause(&self) -> Option<Duration> {
+            None
+        }
+
         fn seat<'a>(
             &'a self,
             _: Seat,
