@@ -1,6 +1,8 @@
 //! Puts the rooms together: from a [`Config`] to something that can be served, and later to a set of
 //! servers that is not the one it began with.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::back::verdict::Eras;
-use crate::config::{ChildEra, ChildMode, Config, Listen, NamedServer, Server};
+use self::settings::{eras, session_limits};
+use crate::config::{ChildMode, Config, Listen, NamedServer, Server};
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
@@ -18,11 +20,12 @@ use crate::front::routes::{Broken, Named, Routes, Switchboard};
 use crate::front::served::Served;
 use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
+use crate::idle::{Due, Idling};
 use crate::launch::install::{Provision, bounded, memory_limit};
 use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
-use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
-use crate::session::{SessionLimits, Table};
+use crate::pool::{Heard, Pool, Room, Settings as PoolSettings, Sharing};
+use crate::session::{Bounds, Keeper, Store, Table};
 
 /// How often a server on its way out is asked whether its calls have ended.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -36,6 +39,9 @@ pub struct Proxy {
     pub banner: String,
     switchboard: Arc<Switchboard>,
     workshop: Workshop,
+    idling: Idling,
+    /// Keeps sessions over a restart.
+    keeper: Option<Keeper>,
     /// The named servers as they were configured last.
     named: Vec<NamedServer>,
 }
@@ -72,6 +78,13 @@ impl Proxy {
             .map(|served| served.pool.hopeless())
             .collect();
         reasons?.into_iter().next()
+    }
+
+    /// What is due because nobody uses the proxy; to be called about once a second.
+    pub fn idle(&mut self, now: Instant) -> Due {
+        let routes = self.switchboard.now();
+        let calls = routes.all().map(|served| served.load().1).sum();
+        self.idling.look(calls, now)
     }
 
     /// Exchanges the named servers for these. What is configured as before is left alone, with its
@@ -142,6 +155,10 @@ impl Proxy {
         if left > 0 {
             tracing::warn!(calls = left, "cut off; --drain-timeout gives them longer");
         }
+        if let Some(keeper) = &self.keeper {
+            // Now, because sessions that end with the proxy are to go on with the next.
+            keeper.finish().await;
+        }
         // All are told before any is waited for, so that they stop side by side.
         let stopping: Vec<_> = routes
             .all()
@@ -191,10 +208,17 @@ async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>
 }
 
 /// The proxy of this configuration, reached at `address`. `guardian` ends the children where this
-/// process cannot any more.
+/// process cannot any more; `store` is the folder where sessions are kept. Must be called in a runtime.
 #[must_use]
-pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -> Proxy {
+pub fn proxy(
+    config: &Config,
+    address: SocketAddr,
+    guardian: Option<Guardian>,
+    store: Option<Store>,
+) -> Proxy {
     let workshop = Workshop::new(config, guardian);
+    let everyones = || workshop.table.neighbour("");
+    let keeper = store.map(|store| Keeper::start(store, everyones()));
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
     let named = named.map(|server| (server.name.clone(), workshop.named(server)));
@@ -233,7 +257,9 @@ pub fn proxy(config: &Config, address: SocketAddr, guardian: Option<Guardian>) -
             tokens: &config.door.tokens,
         }),
         switchboard,
+        idling: Idling::new(config.idle.clone(), workshop.heard.clone()),
         workshop,
+        keeper,
         named: config.named.servers.clone(),
     }
 }
@@ -244,6 +270,8 @@ struct Workshop {
     config: Config,
     /// Every server's is a neighbour of this one, so that `--max-sessions` bounds them together.
     table: Table,
+    /// When anything was said at any of them.
+    heard: Heard,
     /// The children of all servers, so that `--max-children` bounds them together.
     room: Arc<Room>,
     /// One for all children.
@@ -254,7 +282,13 @@ impl Workshop {
     fn new(config: &Config, guardian: Option<Guardian>) -> Self {
         let (limits, times) = (&config.limits, &config.times);
         Self {
-            table: Table::new(limits.max_sessions, times.session_idle),
+            table: Table::new(Bounds {
+                cap: limits.max_sessions,
+                idle: times.session_idle,
+                child_idle: times.child_idle,
+                session: session_limits(config),
+            }),
+            heard: Heard::new(),
             room: Room::new(limits.max_children),
             config: config.clone(),
             guardian,
@@ -297,7 +331,8 @@ impl Workshop {
             None => self.config.listen.mcp_path.clone(),
         };
         // One for both fronts, so that each finds the other's sessions when it counts.
-        let table = Arc::new(self.table.neighbour());
+        let kept_as = name.map_or_else(|| server.name.clone(), |name| format!("servers/{name}"));
+        let table = Arc::new(self.table.neighbour(&kept_as));
         let config = &self.config;
         let (limits, times) = (&config.limits, &config.times);
         let (sharing, sharing_name) = match (config.stateless, config.child_mode) {
@@ -327,12 +362,10 @@ impl Workshop {
             idle: times.session_idle,
             machine: config.machine.clone(),
             eras: eras(config.child_era),
+            heard: self.heard.clone(),
             cache: config.cache.clone(),
         });
-        let session = SessionLimits {
-            replay: limits.replay_bytes,
-            outlet: limits.outlet_bytes,
-        };
+        let session = session_limits(config);
         let servers: Arc<Pool> = Arc::clone(&pool);
         let sessions = Sessions::new(
             servers,
@@ -343,6 +376,7 @@ impl Workshop {
                 request: times.request,
                 silence: times.silence,
                 keep_alive: times.keep_alive,
+                max_stream_idle: config.idle.max_stream,
                 machine: config.machine.clone(),
                 stateless: config.stateless,
             },
@@ -355,6 +389,7 @@ impl Workshop {
                 request: times.request,
                 silence: times.silence,
                 keep_alive: times.keep_alive,
+                max_stream_idle: config.idle.max_stream,
             },
         );
         let servers: Arc<Pool> = Arc::clone(&pool);
@@ -386,20 +421,6 @@ impl Workshop {
             },
         })
     }
-}
-
-/// What the configuration says of the server's eras.
-const fn eras(era: ChildEra) -> Option<Eras> {
-    let (legacy, modern) = match era {
-        ChildEra::Auto => return None,
-        ChildEra::Legacy => (true, false),
-        ChildEra::Modern => (false, true),
-        ChildEra::Dual => (true, true),
-    };
-    Some(Eras {
-        legacy: Some(legacy),
-        modern: Some(modern),
-    })
 }
 
 fn command(server: &Server) -> Command {

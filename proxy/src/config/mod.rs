@@ -14,7 +14,9 @@ pub mod duration;
 pub mod env;
 mod family;
 mod faults;
+mod idle;
 mod install;
+mod lasting;
 mod machine;
 mod meaning;
 mod named;
@@ -33,8 +35,8 @@ pub use env::Strings;
 pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
 pub use meaning::{
-    ChildEra, ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times,
-    TokenPolicy,
+    ChildEra, ChildMode, Config, Door, FlyMachine, Idle, IdleAction, Limits, Listen, Log,
+    LogFormat, LogLevel, OnChildExit, Server, Times, TokenPolicy,
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};
