@@ -1,6 +1,8 @@
 //! Puts the rooms together: from a [`Config`] to something that can be served, and later to a set of
 //! servers that is not the one it began with.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::back::verdict::Eras;
-use crate::config::{ChildEra, ChildMode, Config, Listen, NamedServer, Server};
+use self::settings::{command, eras, session_limits};
+use crate::config::{ChildMode, Config, Listen, NamedServer, Server};
 use crate::exchange::Servers;
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
@@ -22,14 +24,15 @@ use crate::front::stateless::{self, Stateless};
 use crate::front::tls::Tls;
 use crate::guard::Guard;
 use crate::guard::refresh::{Refresh, Reload};
+use crate::idle::{Due, Idling};
 use crate::launch::install::{Provision, bounded, memory_limit};
-use crate::link::child::{Command, Environment, Guardian, Settings as LinkSettings, StopLadder};
+use crate::link::child::{Guardian, Settings as LinkSettings, StopLadder};
 use crate::observe::banner::{BannerFacts, Behind, banner};
 use crate::observe::metrics::{self, Share};
 use crate::policy::audit::Audit;
 use crate::policy::policed::{Policed, Policies};
-use crate::pool::{Pool, Room, Settings as PoolSettings, Sharing};
-use crate::session::{SessionLimits, Table};
+use crate::pool::{Heard, Pool, Room, Settings as PoolSettings, Sharing};
+use crate::session::{Bounds, Keeper, Store, Table};
 
 /// How often a server on its way out is asked whether its calls have ended.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -45,6 +48,9 @@ pub struct Proxy {
     pub banner: String,
     switchboard: Arc<Switchboard>,
     workshop: Workshop,
+    idling: Idling,
+    /// Keeps sessions over a restart.
+    keeper: Option<Keeper>,
     /// The named servers as they were configured last.
     named: Vec<NamedServer>,
 }
@@ -84,6 +90,13 @@ impl Proxy {
             .map(|served| served.pool.hopeless())
             .collect();
         reasons?.into_iter().next()
+    }
+
+    /// What is due because nobody uses the proxy; to be called about once a second.
+    pub fn idle(&mut self, now: Instant) -> Due {
+        let routes = self.switchboard.now();
+        let calls = routes.all().map(|served| served.load().1).sum();
+        self.idling.look(calls, now)
     }
 
     /// Exchanges the named servers for these. What is configured as before is left alone, with its
@@ -154,6 +167,10 @@ impl Proxy {
         if left > 0 {
             tracing::warn!(calls = left, "cut off; --drain-timeout gives them longer");
         }
+        if let Some(keeper) = &self.keeper {
+            // Now, because sessions that end with the proxy are to go on with the next.
+            keeper.finish().await;
+        }
         // All are told before any is waited for, so that they stop side by side.
         let stopping: Vec<_> = routes
             .all()
@@ -203,7 +220,7 @@ async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>
 }
 
 /// The proxy of this configuration, reached at `address`. `guardian` ends the children where this
-/// process cannot any more.
+/// process cannot any more; `store` is the folder where sessions are kept. Must be called in a runtime.
 #[must_use]
 pub fn proxy(
     config: &Config,
@@ -211,8 +228,11 @@ pub fn proxy(
     guardian: Option<Guardian>,
     tls: Option<&Arc<Tls>>,
     audit: Option<Audit>,
+    store: Option<Store>,
 ) -> Proxy {
     let workshop = Workshop::new(config, guardian, audit);
+    let everyones = || workshop.table.neighbour("");
+    let keeper = store.map(|store| Keeper::start(store, everyones()));
     let default = config.server.as_ref();
     let named = config.named.servers.iter();
     let named = named.map(|server| (server.name.clone(), workshop.named(server)));
@@ -256,7 +276,9 @@ pub fn proxy(
             tokens: &config.door.tokens,
         }),
         switchboard,
+        idling: Idling::new(config.idle.clone(), workshop.heard.clone()),
         workshop,
+        keeper,
         named: config.named.servers.clone(),
     }
 }
@@ -268,6 +290,8 @@ struct Workshop {
     audit: Option<Audit>,
     /// Every server's is a neighbour of this one, so that `--max-sessions` bounds them together.
     table: Table,
+    /// When anything was said at any of them.
+    heard: Heard,
     /// The children of all servers, so that `--max-children` bounds them together.
     room: Arc<Room>,
     /// One for all children.
@@ -278,7 +302,13 @@ impl Workshop {
     fn new(config: &Config, guardian: Option<Guardian>, audit: Option<Audit>) -> Self {
         let (limits, times) = (&config.limits, &config.times);
         Self {
-            table: Table::new(limits.max_sessions, times.session_idle),
+            table: Table::new(Bounds {
+                cap: limits.max_sessions,
+                idle: times.session_idle,
+                child_idle: times.child_idle,
+                session: session_limits(config),
+            }),
+            heard: Heard::new(),
             room: Room::new(limits.max_children),
             config: config.clone(),
             guardian,
@@ -322,7 +352,8 @@ impl Workshop {
             None => self.config.listen.mcp_path.clone(),
         };
         // One for both fronts, so that each finds the other's sessions when it counts.
-        let table = Arc::new(self.table.neighbour());
+        let kept_as = name.map_or_else(|| server.name.clone(), |name| format!("servers/{name}"));
+        let table = Arc::new(self.table.neighbour(&kept_as));
         let config = &self.config;
         let (limits, times) = (&config.limits, &config.times);
         let (sharing, sharing_name) = match (config.stateless, config.child_mode) {
@@ -352,12 +383,10 @@ impl Workshop {
             idle: times.session_idle,
             machine: config.machine.clone(),
             eras: eras(config.child_era),
+            heard: self.heard.clone(),
             cache: config.cache.clone(),
         });
-        let session = SessionLimits {
-            replay: limits.replay_bytes,
-            outlet: limits.outlet_bytes,
-        };
+        let session = session_limits(config);
         let servers: Arc<dyn Servers> = Policed::new(
             Arc::<Pool>::clone(&pool),
             Policies::new(&server.name, config.tools.clone(), self.audit.clone()),
@@ -371,6 +400,7 @@ impl Workshop {
                 request: times.request,
                 silence: times.silence,
                 keep_alive: times.keep_alive,
+                max_stream_idle: config.idle.max_stream,
                 machine: config.machine.clone(),
                 stateless: config.stateless,
             },
@@ -382,6 +412,7 @@ impl Workshop {
                 request: times.request,
                 silence: times.silence,
                 keep_alive: times.keep_alive,
+                max_stream_idle: config.idle.max_stream,
             },
         );
         let http_sse = HttpSse::new(
@@ -412,33 +443,5 @@ impl Workshop {
             },
             session_count: Share::sessions(&server.name),
         })
-    }
-}
-
-/// What the configuration says of the server's eras.
-const fn eras(era: ChildEra) -> Option<Eras> {
-    let (legacy, modern) = match era {
-        ChildEra::Auto => return None,
-        ChildEra::Legacy => (true, false),
-        ChildEra::Modern => (false, true),
-        ChildEra::Dual => (true, true),
-    };
-    Some(Eras {
-        legacy: Some(legacy),
-        modern: Some(modern),
-    })
-}
-
-fn command(server: &Server) -> Command {
-    let launch = &server.launch;
-    let mut env = Environment::empty();
-    for (name, value) in &launch.env {
-        env.set(name, value);
-    }
-    Command {
-        program: launch.program.clone(),
-        args: launch.args.clone(),
-        cwd: launch.cwd.clone(),
-        env,
     }
 }

@@ -9,6 +9,7 @@ mod flows;
 
 pub mod front;
 pub mod guard;
+pub mod idle;
 pub mod launch;
 pub mod link;
 pub mod observe;

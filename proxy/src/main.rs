@@ -11,14 +11,17 @@ use mcp_proxy::config::env::{self, ProcessEnvironment};
 use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine};
 use mcp_proxy::front::listener::{Connections, Listener};
 use mcp_proxy::front::tls::Tls;
+use mcp_proxy::idle::{self, Due};
 use mcp_proxy::launch::install::prewarm;
 use mcp_proxy::link::child::{Guardian, Orphans, guardian};
 use mcp_proxy::policy::audit;
 use mcp_proxy::reload::Watch;
+use mcp_proxy::session::Store;
 use mcp_proxy::{assemble, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 /// How often deadlines are looked at: those of calls, sessions and children.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -135,9 +138,17 @@ async fn run(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let store = match config.state_dir.as_deref().map(Store::open).transpose() {
+        Ok(store) => store,
+        Err(error) => {
+            tracing::error!("failed to {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let guardian = Guardian::of_this_process();
     let address = listener.address();
-    let mut proxy = assemble::proxy(&config, address, guardian, tls.as_ref(), audit.clone());
+    let audited = audit.clone();
+    let mut proxy = assemble::proxy(&config, address, guardian, tls.as_ref(), audited, store);
     let mut orphans = Orphans::of_this_process();
     let mut watch = config.named.file.clone().map(Watch::new);
     let (stop, stopped) = watch::channel(false);
@@ -154,6 +165,8 @@ async fn run(config: Config) -> ExitCode {
     proxy.warm();
     let mut code = ExitCode::SUCCESS;
     let mut sweep = tokio::time::interval(SWEEP);
+    // After a pause of the whole machine one look is enough.
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             now = sweep.tick() => {
@@ -169,6 +182,15 @@ async fn run(config: Config) -> ExitCode {
                     tracing::error!("stopping, as --exit-on-failure says: {reason}");
                     code = ExitCode::FAILURE;
                     break;
+                }
+                match proxy.idle(now) {
+                    Due::Nothing => {}
+                    Due::Exit => {
+                        tracing::info!("nobody uses this proxy; stopping (--idle-action exit)");
+                        break;
+                    }
+                    // By itself, so that serving goes on meanwhile.
+                    Due::PutAway(machine) => drop(tokio::spawn(idle::put_away(machine))),
                 }
             }
             told = signals.next() => match told {

@@ -60,6 +60,13 @@ pub(super) struct Typed {
     /// finds out [default: auto]
     #[arg(long, value_name = "ERA", help_heading = "The server")]
     pub(super) child_era: Option<String>,
+    /// A session whose server process ended: `revive` starts another for it, `end` ends it
+    /// [default: revive]
+    #[arg(long, value_name = "WHAT", help_heading = "The server")]
+    pub(super) on_child_exit: Option<String>,
+    /// Keep sessions in this folder, so that they go on when the proxy is started again
+    #[arg(long, value_name = "FOLDER", help_heading = "The server")]
+    pub(super) state_dir: Option<String>,
     /// Give out no session ids
     #[arg(long, help_heading = "The server")]
     pub(super) stateless: bool,
@@ -156,6 +163,19 @@ pub(super) struct Typed {
     /// Until a session nobody uses is ended [default: 30m]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
     pub(super) session_idle_timeout: Option<String>,
+    /// Until the server of a session nobody uses is stopped; the session goes on with another. 0: never
+    /// [default: 10m]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) child_idle_timeout: Option<String>,
+    /// Until the proxy is idle: no call in flight, nothing said but keep-alives [default: 5m]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) idle_timeout: Option<String>,
+    /// What it does then: `none`, `exit`, or on Fly `suspend` or `stop` the machine [default: none]
+    #[arg(long, value_name = "ACTION", help_heading = "Times")]
+    pub(super) idle_action: Option<String>,
+    /// Until a stream that carries nothing is ended. 0: never [default: 0]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) max_stream_idle: Option<String>,
     /// Stopping a server: from closing its input until SIGTERM [default: 2s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
     pub(super) close_wait: Option<String>,
@@ -259,11 +279,12 @@ pub(super) const WITHOUT_VARIABLE: [&str; 6] = [
 ];
 
 /// Variables that are read beside those of the flags.
-const OTHER_VARIABLES: [&str; 4] = [
+const OTHER_VARIABLES: [&str; 5] = [
     "MCP_PROXY_AUTH_TOKEN",
     "MCP_PROXY_AUTH_TOKENS",
     "MCP_PROXY_LOG",
     "MCP_PROXY_MACHINE",
+    "MCP_PROXY_FLY_SOCKET",
 ];
 
 /// clap's description of the flags.

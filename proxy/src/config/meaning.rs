@@ -32,6 +32,10 @@ pub struct Config {
     pub child_mode: ChildMode,
     /// Which eras the server speaks.
     pub child_era: ChildEra,
+    /// What becomes of a session whose child has ended.
+    pub on_child_exit: OnChildExit,
+    /// Where sessions are kept over a restart.
+    pub state_dir: Option<PathBuf>,
     /// No session ids are given out; legacy requests stand alone.
     pub stateless: bool,
     /// The child is started at once rather than for the first request.
@@ -48,6 +52,8 @@ pub struct Config {
     pub install: Option<install::Settings>,
     /// Packages to install at start beside the server's own.
     pub prewarm: Option<Order>,
+    /// What is done when nobody uses the proxy.
+    pub idle: Idle,
     /// Who may come in.
     pub door: Door,
     /// Where calls are written down.
@@ -109,6 +115,52 @@ pub enum ChildMode {
     Session,
     /// One child serves every session, initialised with no client capabilities.
     Shared,
+}
+
+/// What becomes of a session whose child has ended, however it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChildExit {
+    /// Its next request starts another child, which is told what the client had said.
+    Revive,
+    /// It ends, too: for servers whose state cannot be told again.
+    End,
+}
+
+/// What is done when nobody uses the proxy: no call is in flight, and nothing but keep-alives was
+/// said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// For this long.
+    pub after: Duration,
+    /// This.
+    pub action: IdleAction,
+    /// A stream that carried nothing for this long is ended, so that a platform sees no connection;
+    /// `None`: it stays.
+    pub max_stream: Option<Duration>,
+}
+
+/// What an idle proxy does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdleAction {
+    /// It waits.
+    Nothing,
+    /// It drains and ends with success.
+    Exit,
+    /// It has its machine put away.
+    PutAway(FlyMachine),
+}
+
+/// The machine we run on, as Fly knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlyMachine {
+    /// What is asked for: `suspend` or `stop`.
+    pub verb: &'static str,
+    /// The app's name.
+    pub app: String,
+    /// The machine's id.
+    pub id: String,
+    /// Where the Machines API listens.
+    pub socket: PathBuf,
 }
 
 /// Which eras the server speaks (rule 5).
@@ -227,6 +279,9 @@ pub struct Times {
     pub request: Duration,
     /// A session nobody uses is ended after this long.
     pub session_idle: Duration,
+    /// The child of a session nobody uses is stopped after this long, and the session lives on;
+    /// `None`: it is kept as long as the session.
+    pub child_idle: Option<Duration>,
     /// First rung of stopping a child: from closing its input until SIGTERM.
     pub close_wait: Duration,
     /// Second rung of stopping a child: from SIGTERM until SIGKILL.

@@ -15,7 +15,9 @@ pub mod duration;
 pub mod env;
 mod family;
 mod faults;
+mod idle;
 mod install;
+mod lasting;
 mod log;
 mod machine;
 mod meaning;
@@ -38,8 +40,8 @@ pub use env::Strings;
 pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
 pub use meaning::{
-    ChildEra, ChildMode, Config, Door, Limits, Listen, Log, LogFormat, LogLevel, Server, Times,
-    TokenPolicy,
+    ChildEra, ChildMode, Config, Door, FlyMachine, Idle, IdleAction, Limits, Listen, Log,
+    LogFormat, LogLevel, OnChildExit, Server, Times, TokenPolicy,
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
 pub use network::{Network, Rate};

@@ -44,7 +44,7 @@ pub(super) fn settings(
         _ => flag(pick, arg, config),
     }));
     settings.extend(named(pick, config));
-    for name in ["MCP_PROXY_LOG", "MCP_PROXY_MACHINE"] {
+    for name in ["MCP_PROXY_LOG", "MCP_PROXY_MACHINE", "MCP_PROXY_FLY_SOCKET"] {
         let picked = pick.variable(name);
         settings.push(Setting {
             name: name.into(),

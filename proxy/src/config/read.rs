@@ -15,7 +15,7 @@ use super::faults::{Notes, Stop};
 use super::machine::{Machine, ThisMachine};
 use super::meaning::{ChildEra, ChildMode, Config, Limits, Listen, Times};
 use super::pick::Picker;
-use super::{argv, door, family, install, log, named, paths, print, server, verbs};
+use super::{argv, door, family, idle, install, lasting, log, named, paths, print, server, verbs};
 
 /// A wait of no length would be over before it began.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -115,6 +115,7 @@ impl Config {
             ("dual", ChildEra::Dual),
         ];
         let child_era = pick.choice("child-era", typed.child_era.as_ref(), ChildEra::Auto, &eras);
+        let (on_child_exit, state_dir) = lasting::read(&mut pick, &typed);
         let stateless = pick.switch("stateless", typed.stateless);
         if stateless && child_mode == ChildMode::Shared {
             pick.notes.warn(
@@ -125,6 +126,7 @@ impl Config {
         let eager = pick.switch("eager", typed.eager);
         let exit_on_failure = pick.switch("exit-on-failure", typed.exit_on_failure);
         let machine_name = machine_name(&mut pick);
+        let idle = idle::read(&mut pick, &typed);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
         let audit = log::audit(&mut pick, &typed);
@@ -144,6 +146,8 @@ impl Config {
             named,
             child_mode,
             child_era,
+            on_child_exit,
+            state_dir,
             stateless,
             eager,
             exit_on_failure,
@@ -151,6 +155,7 @@ impl Config {
             cache,
             install,
             prewarm,
+            idle,
             door,
             audit,
             tools,
@@ -364,6 +369,7 @@ fn times(pick: &mut Picker<'_>, typed: &Typed) -> Times {
             seconds(30 * 60),
             short,
         ),
+        child_idle: lasting::child_idle(pick, typed),
         // A server that watches its input ends within milliseconds; two seconds let it finish
         // writing what it holds. Five more are what supervisors commonly give, and with them the
         // ladder fits into the ten that container platforms give us as a whole.

@@ -10,7 +10,7 @@ use mcp_wire::{Id, Kind, Member, Message, ParseError, Version, method};
 use tokio::time::Instant;
 
 use super::Fault;
-use crate::exchange::{AskId, Call, ExchangeId, Handle, Outlet, Refusal, Servers};
+use crate::exchange::{AskId, Call, ExchangeId, Handle, Outlet, Refusal, Seated, Servers};
 use crate::session::{Note, Session, Table};
 
 /// Servers one request is offered to. The first may have ended since the session looked; when its
@@ -89,6 +89,7 @@ pub(super) async fn initialize(
 /// A future dropped before the request was sent takes it back.
 pub(super) async fn send(
     servers: &dyn Servers,
+    table: &Table,
     session: &Session,
     message: Message,
     outlet: Outlet,
@@ -101,7 +102,7 @@ pub(super) async fn send(
     };
     let mut tries = SEATS_TRIED;
     loop {
-        let seated = session.seated(servers).await?;
+        let seated = seated(servers, table, session).await?;
         tries -= 1;
         let call = Call {
             message: message.clone(),
@@ -129,6 +130,7 @@ pub(super) async fn send(
 /// A notification for which no server could be had, or which it did not take.
 pub(super) async fn take(
     servers: &dyn Servers,
+    table: &Table,
     session: &Session,
     message: Message,
 ) -> Result<(), Fault> {
@@ -147,11 +149,26 @@ pub(super) async fn take(
             }
         }
         _ => {
-            let seated = session.seated(servers).await?;
+            let seated = seated(servers, table, session).await?;
             seated.server.tell(seated.feed, message)?;
         }
     }
     Ok(())
+}
+
+/// The session's seat, or a new one. A client that is back from elsewhere can have the server of one
+/// that is.
+async fn seated(
+    servers: &dyn Servers,
+    table: &Table,
+    session: &Session,
+) -> Result<Seated, Refusal> {
+    match session.seated(servers).await {
+        Err(Refusal::Full { .. }) if table.make_room(Instant::now()) => {
+            session.seated(servers).await
+        }
+        seated => seated,
+    }
 }
 
 /// A batch may not hold `initialize` (2025-03-26, lifecycle).

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use mcp_wire::{Message, sse};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 /// Events that are ready together are written together, up to about this much.
 const BATCH_BYTES: usize = 16 * 1024;
@@ -18,6 +20,8 @@ pub(super) struct Frames {
     ready: VecDeque<Bytes>,
     buffer: BytesMut,
     keep_alive: Interval,
+    /// Ends the stream, unless something is carried before.
+    silence: Option<(Duration, Pin<Box<Sleep>>)>,
 }
 
 impl Frames {
@@ -30,7 +34,13 @@ impl Frames {
             ready: VecDeque::new(),
             buffer: BytesMut::new(),
             keep_alive,
+            silence: None,
         }
+    }
+
+    /// The stream ends when it has carried nothing for so long. Comments do not count.
+    pub(super) fn end_after(&mut self, limit: Duration) {
+        self.silence = Some((limit, Box::pin(tokio::time::sleep(limit))));
     }
 
     /// Appends the event of a message. Small ones are gathered in the buffer; a big one goes out
@@ -72,9 +82,18 @@ impl Frames {
         }
         if let Some(piece) = self.ready.pop_front() {
             self.keep_alive.reset();
+            if let Some((limit, silence)) = &mut self.silence {
+                silence.as_mut().reset(Instant::now() + *limit);
+            }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if over {
+            return Poll::Ready(None);
+        }
+        if let Some((_, silence)) = &mut self.silence
+            && silence.as_mut().poll(cx).is_ready()
+        {
+            tracing::debug!("ended a stream that carried nothing (--max-stream-idle)");
             return Poll::Ready(None);
         }
         self.keep_alive.poll_tick(cx).map(|_| {

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
+use super::heard::Ear;
 use super::life::Epoch;
 use super::measure::Added;
 use super::{Pool, Sharing};
@@ -100,19 +101,19 @@ impl Pool {
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.past.lock().starts += 1;
-        let child =
-            Child::start(&command, &settings.link, conversation.inbound()).map_err(|error| {
-                tracing::warn!(child = number, "{error}");
-                let sentence = error.to_string();
-                self.life
-                    .lock()
-                    .failed(epoch, sentence.clone(), Instant::now());
-                Refusal::Start {
-                    sentence,
-                    retry_after: RETRY_START,
-                }
-            })?;
-        conversation.connect(Box::new(child.clone()));
+        let inbound = Box::new(Ear(conversation.inbound(), settings.heard.clone()));
+        let child = Child::start(&command, &settings.link, inbound).map_err(|error| {
+            tracing::warn!(child = number, "{error}");
+            let sentence = error.to_string();
+            self.life
+                .lock()
+                .failed(epoch, sentence.clone(), Instant::now());
+            Refusal::Start {
+                sentence,
+                retry_after: RETRY_START,
+            }
+        })?;
+        conversation.connect(Box::new(Ear(child.clone(), settings.heard.clone())));
         let known: Arc<dyn Conversation> = Arc::<C>::clone(conversation);
         let place = place.taken_by(child.clone(), Arc::downgrade(&known));
         self.children.lock().insert(

@@ -13,6 +13,7 @@
 
 mod children;
 mod conversation;
+mod heard;
 mod legacy;
 mod life;
 mod measure;
@@ -34,6 +35,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+pub use self::heard::Heard;
 pub use self::life::State;
 pub use self::room::Room;
 pub use self::tell::{ChildStatus, PoolStatus};
@@ -85,6 +87,8 @@ pub struct Settings {
     pub machine: Option<String>,
     /// What the configuration says of the eras the server speaks.
     pub eras: Option<Eras>,
+    /// What notes that something was said.
+    pub heard: Heard,
     /// Where what was found out of them is kept.
     pub cache: Option<PathBuf>,
 }

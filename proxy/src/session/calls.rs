@@ -144,6 +144,7 @@ impl Session {
     /// Writes into the record what the success of a request means.
     pub fn noted(&self, note: &Note, result: &Message) {
         let mut state = self.state.lock();
+        state.revision += 1;
         match note {
             Note::Level(request) => state.record.leveled(request),
             Note::Subscribe(request) => state.record.subscribed(request),

@@ -31,6 +31,11 @@ impl SessionId {
         }))
     }
 
+    /// The id a client presents, which was found to be one of ours.
+    pub(super) fn known(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The id as a header value.
     #[must_use]
     pub fn as_str(&self) -> &str {

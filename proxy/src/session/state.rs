@@ -23,6 +23,8 @@ pub struct SessionLimits {
     pub replay: usize,
     /// Bytes of unwritten events one stream may hold.
     pub outlet: usize,
+    /// Whether it ends with its server, instead of taking another.
+    pub ends_with_child: bool,
 }
 
 /// One client of a session era. Cheap to share; nothing in it waits but [`Session::seated`].
@@ -31,6 +33,7 @@ pub struct Session {
     id: SessionId,
     principal: Principal,
     connection: bool,
+    ends_with_child: bool,
     pub(super) standing: Outlet,
     pub(super) state: Mutex<State>,
     /// One reseating at a time; the others wait for its result.
@@ -41,6 +44,8 @@ pub struct Session {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) record: Record,
+    /// Counts the changes of the record.
+    pub(super) revision: u64,
     pub(super) version: Option<Version>,
     pub(super) seated: Option<Seated>,
     /// The place at a successor that is still being told what its predecessor knew.
@@ -84,7 +89,7 @@ impl Session {
         Self::with(id, principal, record, limits, true)
     }
 
-    fn with(
+    pub(super) fn with(
         id: SessionId,
         principal: Principal,
         record: Record,
@@ -96,8 +101,10 @@ impl Session {
             id,
             standing,
             connection,
+            ends_with_child: limits.ends_with_child,
             state: Mutex::new(State {
                 record,
+                revision: 0,
                 version: None,
                 seated: None,
                 early: Arc::default(),
@@ -197,7 +204,8 @@ impl Session {
         }
         let revival = {
             let mut state = self.state.lock();
-            if state.ended {
+            let orphaned = self.ends_with_child && state.seated.is_some();
+            if state.ended || orphaned {
                 return Err(Refusal::Ended);
             }
             state.crashes.check(Instant::now())?;
@@ -313,10 +321,18 @@ impl Session {
         let Some(seated) = seated else { return false };
         tracing::info!(
             session = self.id.short(),
-            "its server is stopped to make room"
+            "its server is stopped, because nobody uses it; the next request starts another"
         );
         seated.server.leave(seated.feed, &Loss::session_ended());
         true
+    }
+
+    /// Whether its server has ended by itself, and no request has taken another yet.
+    #[must_use]
+    pub fn has_lost_its_server(&self) -> bool {
+        let state = self.state.lock();
+        let seated = state.seated.as_ref();
+        seated.is_some_and(|seated| seated.server.is_gone())
     }
 
     /// Whether it has a server.

@@ -206,7 +206,7 @@ impl Session {
 }
 
 impl Stream {
-    fn new(outlet: Outlet, open: Vec<ExchangeId>) -> Self {
+    pub(super) fn new(outlet: Outlet, open: Vec<ExchangeId>) -> Self {
         Self {
             outlet,
             turn: Turn::default(),

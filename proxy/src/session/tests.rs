@@ -22,6 +22,7 @@ fn session() -> Arc<Session> {
         SessionLimits {
             replay: 1 << 16,
             outlet: 64 << 20,
+            ends_with_child: false,
         },
     )
 }

@@ -28,6 +28,10 @@ fn nothing_but_a_command_means_the_defaults() {
         [("PATH".into(), "/bin".into())]
     );
     assert_eq!(config.child_mode, ChildMode::Session);
+    assert_eq!(config.on_child_exit, OnChildExit::Revive);
+    assert_eq!(config.state_dir, None);
+    assert_eq!(config.idle.action, IdleAction::Nothing);
+    assert_eq!(config.idle.max_stream, None);
     assert!(!config.stateless && !config.eager && !config.exit_on_failure);
     assert_eq!(config.machine, None);
     assert!(matches!(config.door.tokens, TokenPolicy::Open));
@@ -54,6 +58,7 @@ fn nothing_but_a_command_means_the_defaults() {
             start: seconds(60),
             request: seconds(300),
             session_idle: seconds(1800),
+            child_idle: Some(seconds(600)),
             close_wait: seconds(2),
             term_wait: seconds(5),
             drain: seconds(10),
@@ -137,7 +142,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 27, "flags with a default in their help");
+    assert_eq!(seen, 32, "flags with a default in their help");
 }
 
 #[test]
@@ -172,6 +177,13 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("start-timeout", "1", "start: 1s"),
         ("request-timeout", "2s", "request: 2s"),
         ("session-idle-timeout", "1m", "session_idle: 60s"),
+        ("child-idle-timeout", "7m", "child_idle: Some(420s)"),
+        ("child-idle-timeout", "0", "child_idle: None"),
+        ("on-child-exit", "END", "on_child_exit: End"),
+        ("state-dir", "/s", "state_dir: Some(\"/s\")"),
+        ("idle-timeout", "9m", "after: 540s"),
+        ("idle-action", "exit", "action: Exit"),
+        ("max-stream-idle", "3m", "max_stream: Some(180s)"),
         ("close-wait", "0", "close_wait: 0ns"),
         ("term-wait", "4s", "term_wait: 4s"),
         ("drain-timeout", "5s", "drain: 5s"),
@@ -238,6 +250,25 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         assert!(typed.contains(shown), "--{flag}: {typed}");
         let set = good("node", &[(&cli::variable(flag), "yes"), ("OTHER", "1")]);
         assert_eq!(format!("{set:?}"), typed, "{flag}");
+    }
+}
+
+#[test]
+fn fly_names_the_machine_that_is_to_be_put_away() {
+    let fly = [("FLY_APP_NAME", "app-1"), ("FLY_MACHINE_ID", "e28")];
+    let idle = good("--idle-action stop node", &fly).idle;
+    let machine = FlyMachine {
+        verb: "stop",
+        app: "app-1".into(),
+        id: "e28".into(),
+        socket: "/.fly/api".into(),
+    };
+    assert_eq!(idle.action, IdleAction::PutAway(machine));
+    for env in [&fly[..1], &[fly[0], ("FLY_MACHINE_ID", "../x")]] {
+        let Err(Stop::Faults(faults)) = read("--idle-action suspend node", env) else {
+            panic!("a machine without a name");
+        };
+        assert!(faults.to_string().contains("FLY_MACHINE_ID"), "{faults}");
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::super::{Fault, conversation, rescue};
 use super::HttpSse;
 use crate::exchange::{Event, ExchangeId, Servers};
-use crate::session::Session;
+use crate::session::{Session, Table};
 
 /// Bodies one connection may have waiting. Nothing waits but while a server starts, when a client
 /// has said little; beyond it a 202 is late.
@@ -60,6 +60,7 @@ impl Inbox {
     pub(super) async fn answers(
         &self,
         servers: &dyn Servers,
+        table: &Table,
         messages: &mut Vec<Result<Message, ParseError>>,
     ) {
         let all = std::mem::take(messages);
@@ -67,7 +68,7 @@ impl Inbox {
             match message {
                 Ok(answer) if matches!(answer.kind(), Kind::Result | Kind::Error) => {
                     // Answers are never refused: one that is late is nobody's fault.
-                    let _taken = conversation::take(servers, &self.session, answer).await;
+                    let _taken = conversation::take(servers, table, &self.session, answer).await;
                 }
                 other => messages.push(other),
             }
@@ -148,7 +149,7 @@ impl HttpSse {
             return Err(Fault::NotInitialized);
         }
         let patience = self.settings.request;
-        conversation::send(servers, session, message, outlet, patience).await?;
+        conversation::send(servers, &self.table, session, message, outlet, patience).await?;
         Ok(())
     }
 
@@ -156,7 +157,7 @@ impl HttpSse {
         if !session.has_begun() {
             return Err(Fault::NotInitialized);
         }
-        conversation::take(&*self.servers, session, message).await
+        conversation::take(&*self.servers, &self.table, session, message).await
     }
 }
 

@@ -34,7 +34,9 @@ impl HttpSse {
                 messages
             }
         };
-        inbox.answers(&*self.servers, &mut messages).await;
+        inbox
+            .answers(&*self.servers, &self.table, &mut messages)
+            .await;
         inbox
             .put(messages, length)
             .await
@@ -74,7 +76,7 @@ mod tests {
     use super::super::Settings;
     use super::*;
     use crate::exchange::{Refusal, Seat, Seated, Servers};
-    use crate::session::{SessionLimits, Table};
+    use crate::session::{Bounds, SessionLimits, Table};
 
     struct NoServers;
 
@@ -93,12 +95,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_takes_messages_of_its_own_principal_only() {
-        let table = Arc::new(Table::new(1, Duration::from_secs(60)));
+        let session = SessionLimits {
+            replay: 1 << 10,
+            outlet: 1 << 20,
+            ends_with_child: false,
+        };
+        let table = Arc::new(Table::new(Bounds {
+            cap: 1,
+            idle: Duration::from_secs(60),
+            child_idle: None,
+            session,
+        }));
         let settings = Settings {
-            session: SessionLimits {
-                replay: 1 << 10,
-                outlet: 1 << 20,
-            },
+            session,
             start: Duration::from_secs(1),
             request: Duration::from_secs(1),
             keep_alive: Duration::from_secs(60),

@@ -30,6 +30,7 @@ impl Sessions {
         }
         let session = self.find(headers, principal)?;
         let keep_alive = self.settings.keep_alive;
+        let longest = self.settings.max_stream_idle;
         let stream = match headers::last_event_id(headers).transpose()? {
             None => {
                 let tap = session.take_standing(false).ok_or(Fault::StreamTaken)?;
@@ -52,6 +53,6 @@ impl Sessions {
                 Err(Unresumable::Gap | Unresumable::Unknown) => return Err(Fault::NotResumable),
             },
         };
-        Ok(stream::response(stream))
+        Ok(stream::response(stream.at_most_silent_for(longest)))
     }
 }

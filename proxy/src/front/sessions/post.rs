@@ -120,12 +120,20 @@ impl Sessions {
         outlet: Outlet,
     ) -> Result<ExchangeId, Fault> {
         let patience = self.settings.request;
-        conversation::send(&*self.servers, session, message, outlet, patience).await
+        conversation::send(
+            &*self.servers,
+            &self.table,
+            session,
+            message,
+            outlet,
+            patience,
+        )
+        .await
     }
 
     /// As [`conversation::take`].
     pub(super) async fn take(&self, session: &Session, message: Message) -> Result<(), Fault> {
-        conversation::take(&*self.servers, session, message).await
+        conversation::take(&*self.servers, &self.table, session, message).await
     }
 }
 

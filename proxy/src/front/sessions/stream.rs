@@ -110,6 +110,15 @@ impl EventStream {
         self
     }
 
+    /// Ends when it carried nothing for so long, if it is the standing stream: its client can come
+    /// back, and has not lost anything. A call's stream waits for its answer.
+    pub(super) fn at_most_silent_for(mut self, limit: Option<Duration>) -> Self {
+        if let Some(limit) = limit.filter(|_| self.id == StreamId::STANDING) {
+            self.frames.end_after(limit);
+        }
+        self
+    }
+
     fn event_id(&self, sequence: u64) -> String {
         format!("{}-{sequence}", self.id.0)
     }

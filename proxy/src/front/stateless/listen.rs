@@ -90,6 +90,8 @@ struct Subscription {
 enum End {
     /// The client has been told.
     Told,
+    /// It carried nothing for too long.
+    Silent,
     /// The server died.
     Lost(Loss),
 }
@@ -111,9 +113,15 @@ impl Subscription {
                 }
                 end = self.pass_on(&mut tap, &mut acknowledged) => end,
             };
+            if matches!(end, End::Silent) {
+                // Its server has not ended it, and is told when `wanted` goes.
+                let ended = mcp_wire::subscription_ended(&self.id, self.id.text());
+                self.done(Outcome::Result(ended));
+                return;
+            }
             wanted.answered();
             let loss = match end {
-                End::Told => return,
+                End::Told | End::Silent => return,
                 End::Lost(loss) => loss,
             };
             if !acknowledged || loss.blame != Blame::Child {
@@ -138,7 +146,14 @@ impl Subscription {
     /// Everything one server says, until it has said its last.
     async fn pass_on(&self, tap: &mut Tap, acknowledged: &mut bool) -> End {
         loop {
-            let event = match tap.next().await {
+            let next = match self.front.settings.max_stream_idle {
+                None => tap.next().await,
+                Some(limit) => match tokio::time::timeout(limit, tap.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return End::Silent,
+                },
+            };
+            let event = match next {
                 Some(Item::Event(tagged)) => tagged.event,
                 Some(Item::Overflow) | None => {
                     self.done(Outcome::Lost(Loss::unread()));

@@ -44,6 +44,8 @@ pub struct Settings {
     pub silence: Duration,
     /// Between two comments on a silent stream.
     pub keep_alive: Duration,
+    /// A stream of what belongs to no call is ended when it carried nothing for this long.
+    pub max_stream_idle: Option<Duration>,
 }
 
 /// The front of 2026-07-28.

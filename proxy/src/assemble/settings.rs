@@ -1,0 +1,44 @@
+//! What the configuration means to rooms that do not know it.
+
+use crate::back::verdict::Eras;
+use crate::config::{ChildEra, Config, OnChildExit, Server};
+use crate::link::child::{Command, Environment};
+use crate::session::SessionLimits;
+
+/// What a session may hold.
+pub(super) const fn session_limits(config: &Config) -> SessionLimits {
+    SessionLimits {
+        replay: config.limits.replay_bytes,
+        outlet: config.limits.outlet_bytes,
+        ends_with_child: matches!(config.on_child_exit, OnChildExit::End),
+    }
+}
+
+/// What the configuration says of the server's eras.
+pub(super) const fn eras(era: ChildEra) -> Option<Eras> {
+    let (legacy, modern) = match era {
+        ChildEra::Auto => return None,
+        ChildEra::Legacy => (true, false),
+        ChildEra::Modern => (false, true),
+        ChildEra::Dual => (true, true),
+    };
+    Some(Eras {
+        legacy: Some(legacy),
+        modern: Some(modern),
+    })
+}
+
+/// How a server is started.
+pub(super) fn command(server: &Server) -> Command {
+    let launch = &server.launch;
+    let mut env = Environment::empty();
+    for (name, value) in &launch.env {
+        env.set(name, value);
+    }
+    Command {
+        program: launch.program.clone(),
+        args: launch.args.clone(),
+        cwd: launch.cwd.clone(),
+        env,
+    }
+}
