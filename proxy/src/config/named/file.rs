@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) cwd: Option<String>,
     /// The command and its arguments as they were written: what a variable holds is not for show.
     pub(super) shown: Vec<String>,
+    /// Why it cannot be started on this machine, though nothing is wrong with what was written.
+    pub(super) broken: Vec<String>,
 }
 
 /// The servers to run of a document. `source` is the file's name, with which every note begins.
@@ -76,6 +78,7 @@ pub(super) fn entries(
             pointer,
             env,
             notes: &mut *notes,
+            broken: Vec::new(),
         };
         entries.extend(reader.entry(&name, value));
         names.push(name);
@@ -89,6 +92,16 @@ struct Reader<'a> {
     pointer: String,
     env: &'a dyn Strings,
     notes: &'a mut Notes,
+    /// Why it cannot be started here, though nothing is wrong with what was written.
+    broken: Vec<String>,
+}
+
+/// Whether a member switches its server off.
+fn is_off((member, value): &(String, Value)) -> bool {
+    matches!(
+        (member.as_str(), value),
+        ("disabled", Value::Bool(true)) | ("enabled", Value::Bool(false))
+    )
 }
 
 /// What was written, before variables are filled in.
@@ -98,7 +111,6 @@ struct Written {
     args: Vec<String>,
     env: Vec<(String, String)>,
     cwd: Option<String>,
-    is_off: bool,
     is_remote: bool,
     /// There is a command, whatever is wrong with it.
     has_command: bool,
@@ -113,15 +125,16 @@ impl Reader<'_> {
             self.fault("", "must be an object");
             return None;
         };
+        if members.0.iter().any(is_off) {
+            // Whatever else is wrong with it harms nobody.
+            return None;
+        }
         let before = self.notes.count();
         let written = self.written(members.0);
         match (written.has_command, written.is_remote) {
             (true, true) => self.fault("", "has both a command and a url; leave one out"),
-            (false, false) if !written.is_off => self.fault("/command", "is missing"),
+            (false, false) => self.fault("/command", "is missing"),
             _ => {}
-        }
-        if written.is_off {
-            return None;
         }
         if written.is_remote && !written.has_command {
             self.warn(
@@ -134,14 +147,16 @@ impl Reader<'_> {
             self.warn(at, what);
         }
         let shown = written.command.iter().chain(&written.args).cloned();
-        let entry = Entry {
+        let mut entry = Entry {
             name: name.to_owned(),
             shown: shown.collect(),
             args: self.expanded("/args", written.args),
             env: self.expanded_env(written.env),
             command: written.command.unwrap_or_default(),
             cwd: written.cwd,
+            broken: Vec::new(),
         };
+        entry.broken = std::mem::take(&mut self.broken);
         (self.notes.count() == before).then_some(entry)
     }
 
@@ -182,8 +197,7 @@ impl Reader<'_> {
                     }
                 }
                 ("env", _) => self.fault(&at, "must be an object of strings"),
-                ("disabled", Value::Bool(off)) => written.is_off |= off,
-                ("enabled", Value::Bool(on)) => written.is_off |= !on,
+                ("disabled" | "enabled", Value::Bool(_)) => {}
                 ("disabled" | "enabled", _) => self.fault(&at, "must be true or false"),
                 ("url" | "serverUrl" | "httpUrl", Value::String(_)) => written.is_remote = true,
                 ("url" | "serverUrl" | "httpUrl", _) => self.fault(&at, "must be a string"),
@@ -239,9 +253,10 @@ impl Reader<'_> {
                 expanded.text
             }
             Err(faults) => {
-                for fault in faults {
-                    self.fault(at, &format!("cannot be filled in: {fault}"));
-                }
+                // This machine's doing and not the file's: the other servers can be served.
+                let faults = faults.into_iter();
+                self.broken
+                    .extend(faults.map(|fault| format!("its {at} cannot be filled in: {fault}")));
                 String::new()
             }
         }

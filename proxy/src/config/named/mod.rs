@@ -154,7 +154,7 @@ impl NamedFile {
                 ));
                 continue;
             }
-            servers.extend(self.server(entry, env, machine, &source, notes));
+            servers.push(self.server(entry, env, machine, notes));
         }
         Some((servers, text))
     }
@@ -164,24 +164,17 @@ impl NamedFile {
         entry: Entry,
         env: &dyn Strings,
         machine: &dyn Machine,
-        source: &str,
         notes: &mut Notes,
-    ) -> Option<NamedServer> {
-        let cwd = match entry.cwd {
-            None => None,
-            Some(folder) => {
-                let path = machine.absolute(Path::new(&folder)).ok();
-                let folder = path.filter(|path| machine.is_folder(path));
-                if folder.is_none() {
-                    notes.fault(format!(
-                        "{source}: /mcpServers/{}/cwd is not a folder",
-                        entry.name
-                    ));
-                    return None;
-                }
-                folder
+    ) -> NamedServer {
+        let mut broken = entry.broken;
+        let cwd = entry.cwd.and_then(|folder| {
+            let path = machine.absolute(Path::new(&folder)).ok();
+            let folder = path.filter(|path| machine.is_folder(path));
+            if folder.is_none() {
+                broken.push("its cwd is not a folder".to_owned());
             }
-        };
+            folder
+        });
         let env = child_env(&env.all(), &entry.env, self.clean);
         let words = [vec![entry.command], entry.args].concat();
         let around = Around {
@@ -191,6 +184,9 @@ impl NamedFile {
         };
         let mut server = made(&entry.name, &words, cwd, around, machine);
         server.display = server::display(&entry.shown);
+        if !broken.is_empty() {
+            server.server = Err(broken.join("; "));
+        }
         if let Ok(made) = &mut server.server {
             made.display.clone_from(&server.display);
         }
@@ -200,7 +196,7 @@ impl NamedFile {
                 entry.name
             ));
         }
-        Some(server)
+        server
     }
 }
 

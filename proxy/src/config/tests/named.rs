@@ -233,10 +233,7 @@ fn everything_that_is_wrong_with_the_file_is_said_at_once() {
         "/mcpServers/types/cwd must be a string",
         "/mcpServers/types/disabled must be true or false",
         "/mcpServers/both has both a command and a url",
-        "/mcpServers/unset/args/0 cannot be filled in: ${NO} is not set",
-        "/mcpServers/unset/env/K cannot be filled in: ${MCP_PROXY_AUTH_TOKEN} is the proxy's own",
         "/mcpServers/far/command is a URL",
-        "/mcpServers/folder/cwd is not a folder",
         "/mcpServers/typed is the name of a --named-server too",
     ];
     for part in expected {

@@ -405,8 +405,7 @@ async fn without_session_ids_each_server_answers_for_itself() {
 
 #[tokio::test]
 async fn a_file_with_faults_starts_nothing() {
-    let file =
-        File::new(&json!({ "a/b": toy(&[]), "c": { "args": [1] }, "d": toy(&["${NOT_SET}"]) }));
+    let file = File::new(&json!({ "a/b": toy(&[]), "c": { "args": [1] } }));
     let flag = file.flag();
     let (code, _, err) = run(&[], &["--port", "0", &flag]).await;
     assert_eq!(code, Some(2), "{err}");
@@ -414,8 +413,38 @@ async fn a_file_with_faults_starts_nothing() {
         "/mcpServers/a~1b is not a name",
         "/mcpServers/c/args/0 must be a string",
         "/mcpServers/c/command is missing",
-        "/mcpServers/d/args/0 cannot be filled in: ${NOT_SET} is not set",
     ] {
         assert!(err.contains(part), "{part} is not in\n{err}");
     }
+}
+
+#[tokio::test]
+async fn what_one_server_lacks_on_this_machine_is_no_fault_of_the_others() {
+    let mut homeless = toy(&[]);
+    homeless["cwd"] = json!("/absent");
+    let mut greedy = toy(&[]);
+    greedy["env"] = json!({ "KEY": "${MCP_PROXY_AUTH_TOKEN}" });
+    let off = json!({ "disabled": true, "command": 7, "args": "x", "cwd": "/absent" });
+    let file = File::new(&json!({
+        "a": toy(&["in-a"]),
+        "unset": toy(&["${NOT_SET}"]),
+        "homeless": homeless,
+        "greedy": greedy,
+        "off": off,
+    }));
+    let proxy = serving(&file, &[]).await;
+    let client = proxy.client();
+    let session = Session::open(&client.of("a"), LATEST).await;
+    assert_eq!(session.call("count", json!({})).await, "1");
+    for (name, reason) in [
+        ("unset", "${NOT_SET} is not set"),
+        ("homeless", "its cwd is not a folder"),
+        ("greedy", "is the proxy's own"),
+    ] {
+        let body = initialize(LATEST);
+        let error = client.of(name).post(&body).await.refused(503).await;
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(reason), "{name}: {message}");
+    }
+    assert_eq!(client.get("/servers/off/mcp").await.status, 404);
 }
