@@ -11,7 +11,7 @@ use clap::{ArgAction, CommandFactory, Parser};
 #[command(
     name = "mcp-proxy",
     version,
-    about = "Offers any stdio MCP server over HTTP, to clients of 2024-11-05 to 2025-11-25.",
+    about = "Offers any stdio MCP server over HTTP, to clients of every protocol revision.",
     override_usage = "mcp-proxy [FLAGS] [--] COMMAND [ARGS]...\n       MCP_PACKAGE=NAME mcp-proxy [FLAGS]",
     after_help = EXAMPLES,
     no_binary_name = true,
