@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::settings::{command, eras, session_limits};
-use crate::config::{ChildMode, Config, Listen, NamedServer, Server};
+use self::settings::{command, eras, session_limits, sharing};
+use crate::config::{Config, Listen, NamedServer, Server};
 use crate::exchange::Servers;
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
@@ -31,7 +31,7 @@ use crate::observe::banner::{BannerFacts, Behind, banner};
 use crate::observe::metrics::{self, Share};
 use crate::policy::audit::Audit;
 use crate::policy::policed::{Policed, Policies};
-use crate::pool::{Heard, Pool, Room, Settings as PoolSettings, Sharing};
+use crate::pool::{Heard, Pool, Room, Settings as PoolSettings};
 use crate::session::{Bounds, Keeper, Store, Table};
 
 /// How often a server on its way out is asked whether its calls have ended.
@@ -147,6 +147,13 @@ impl Proxy {
         }
     }
 
+    /// New requests and streams are refused from now on, and the proxy is not ready any more.
+    pub fn refuse_new_work(&self) {
+        for served in self.switchboard.now().all() {
+            served.drain();
+        }
+    }
+
     /// Refuses new work, lets calls end within `--drain-timeout`, then closes every stream and stops
     /// every child; resolves when all are collected.
     ///
@@ -154,10 +161,8 @@ impl Proxy {
     ///
     /// The children go on stopping when this is dropped, if that had begun.
     pub async fn drain(&self) {
+        self.refuse_new_work();
         let routes = self.switchboard.now();
-        for served in routes.all() {
-            served.drain();
-        }
         let calls = || routes.all().map(|served| served.load().1).sum::<usize>();
         let deadline = Instant::now() + self.workshop.config.times.drain;
         while calls() > 0 && Instant::now() < deadline {
@@ -356,11 +361,7 @@ impl Workshop {
         let table = Arc::new(self.table.neighbour(&kept_as));
         let config = &self.config;
         let (limits, times) = (&config.limits, &config.times);
-        let (sharing, sharing_name) = match (config.stateless, config.child_mode) {
-            (true, ChildMode::Session) => (Sharing::Principal, "stateless"),
-            (_, ChildMode::Shared) => (Sharing::All, "shared"),
-            (false, ChildMode::Session) => (Sharing::Session, "session"),
-        };
+        let (sharing, sharing_name) = sharing(config);
         let pool = Pool::new(PoolSettings {
             program: self.program(server),
             link: LinkSettings {

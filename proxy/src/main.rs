@@ -195,6 +195,8 @@ async fn run(config: Config) -> ExitCode {
             }
             told = signals.next() => match told {
                 Told::Stop(name) => {
+                    // Said when it is true: whoever reads it may act on it.
+                    proxy.refuse_new_work();
                     tracing::info!(signal = name, "stopping");
                     break;
                 }

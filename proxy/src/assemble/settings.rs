@@ -1,8 +1,9 @@
 //! What the configuration means to rooms that do not know it.
 
 use crate::back::verdict::Eras;
-use crate::config::{ChildEra, Config, OnChildExit, Server};
+use crate::config::{ChildEra, ChildMode, Config, OnChildExit, Server};
 use crate::link::child::{Command, Environment};
+use crate::pool::Sharing;
 use crate::session::SessionLimits;
 
 /// What a session may hold.
@@ -11,6 +12,15 @@ pub(super) const fn session_limits(config: &Config) -> SessionLimits {
         replay: config.limits.replay_bytes,
         outlet: config.limits.outlet_bytes,
         ends_with_child: matches!(config.on_child_exit, OnChildExit::End),
+    }
+}
+
+/// Whom a child serves, and how `/status` calls it.
+pub(super) const fn sharing(config: &Config) -> (Sharing, &'static str) {
+    match (config.stateless, config.child_mode) {
+        (true, ChildMode::Session) => (Sharing::Principal, "stateless"),
+        (_, ChildMode::Shared) => (Sharing::All, "shared"),
+        (false, ChildMode::Session) => (Sharing::Session, "session"),
     }
 }
 
