@@ -238,16 +238,16 @@ impl Life {
                 (!wait.is_zero())
                     .then(|| format!("{failure}; the next try may be in {} s", whole(wait)))
             }
-            State::Failed { failure, .. } => {
-                Some(format!("{failure}; {} starts in a row failed", self.row))
-            }
+            State::Failed { .. } => self.hopeless(),
         }
     }
 
     /// Why the server is given up, if it is.
-    pub(super) fn hopeless(&self) -> Option<&str> {
+    pub(super) fn hopeless(&self) -> Option<String> {
         match &self.state {
-            State::Failed { failure, .. } => Some(failure),
+            State::Failed { failure, .. } => {
+                Some(format!("{failure}; {} starts in a row failed", self.row))
+            }
             _ => None,
         }
     }

@@ -82,7 +82,7 @@ impl Pool {
     #[must_use]
     pub fn hopeless(&self) -> Option<String> {
         self.settle(Instant::now());
-        self.life.lock().hopeless().map(str::to_owned)
+        self.life.lock().hopeless()
     }
 
     /// What every child is doing, and what became of those that were.
