@@ -4,10 +4,14 @@
 //! [`Server`](crate::exchange::Server). It knows how servers of its era converse and nothing of
 //! how clients do.
 
+mod conversation;
 pub mod legacy;
 mod level;
 pub mod modern;
+mod numbered;
 mod ours;
 mod parting;
 mod towards;
 pub mod verdict;
+
+pub use conversation::Conversation;

@@ -10,6 +10,7 @@ use mcp_wire::{Id, Member, Message};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::back::Conversation as _;
 use crate::back::legacy::Legacy;
 use crate::back::modern::{Modern, Neighbours};
 use crate::exchange::{Call, ExchangeId, FeedId, Handle, Outlet, Principal, Seated, Server};

@@ -6,6 +6,7 @@ use mcp_wire::Member;
 
 use super::stage::{FIRST, Stage, message, start, text, tools_call};
 use super::toys::{Connection, Reply, Stateless};
+use crate::back::Conversation as _;
 use crate::exchange::{Item, Loss, Outlet};
 use crate::session::{Replay, Ring};
 

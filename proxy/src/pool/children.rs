@@ -9,11 +9,11 @@ use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::conversation::Conversation;
 use super::heard::Ear;
 use super::life::Epoch;
 use super::measure::Added;
 use super::{Pool, Sharing};
+use crate::back::Conversation;
 use crate::exchange::Refusal;
 use crate::link::child::{Child, State};
 

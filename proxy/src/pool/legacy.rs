@@ -6,6 +6,7 @@ use mcp_wire::Era;
 
 use super::slots::Whose;
 use super::{Pool, Sharing};
+use crate::back::Conversation as _;
 use crate::back::legacy::Legacy;
 use crate::exchange::{Refusal, Seat, Seated, Server as _};
 
@@ -74,7 +75,7 @@ impl Pool {
         self.start(&legacy, false).await?;
         let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
         let welcomed = legacy.welcome(self.settings.start).await;
-        if legacy.is_of_other_era() {
+        if legacy.refused_legacy() {
             self.eras.note(Era::Legacy, false);
             return Err(Refusal::OtherEra {
                 speaks: Era::Modern,

@@ -12,7 +12,6 @@
 //! `tell.rs` what is told of all that, `measure.rs` what the children use.
 
 mod children;
-mod conversation;
 mod heard;
 mod legacy;
 mod life;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::conversation::Conversation;
+use crate::back::Conversation;
 use crate::exchange::Refusal;
 use crate::link::child::{Child, State};
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use mcp_wire::{Id, Member, Message, method};
 use tokio::time::Instant;
 
+use super::super::numbered::number;
 use super::super::parting::{self, refusal, send_cancel};
 use super::common::Welcome;
 use crate::exchange::{
@@ -221,15 +222,7 @@ impl Machine {
             deadline,
         } = call;
         let key = self.next_key;
-        let token = message
-            .member(Member::ProgressToken)
-            .map(Bytes::copy_from_slice);
-        if token.is_some() {
-            // Our id serves as token too: both are unique on this child, and one number to look
-            // up is enough.
-            message.replace(Member::ProgressToken, key);
-        }
-        message.set_id(key);
+        let token = number(&mut message, key);
         let name = message.method().unwrap_or_default();
         match self.send(&message, link) {
             // A server that died at once: its end, when it is told, says why, and this does not.

@@ -26,11 +26,12 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
-use mcp_wire::{Id, Message};
+use mcp_wire::{Era, Id, Message};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::machine::Machine;
+use super::conversation::Conversation;
 use super::towards::Towards;
 use crate::exchange::{AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Refusal, Server};
 use crate::link::{End, EndReason, Inbound, Link};
@@ -45,7 +46,7 @@ pub struct Legacy {
 impl Legacy {
     /// A server for one client, whose own `initialize` comes as its first call.
     ///
-    /// The caller starts a link with [`Legacy::inbound`] and puts it in with [`Legacy::connect`].
+    /// The caller starts a link with [`Conversation::inbound`] and puts it in with [`Conversation::connect`].
     #[must_use]
     pub fn of_one() -> Arc<Self> {
         Self::with(Machine::of_one())
@@ -65,59 +66,55 @@ impl Legacy {
         })
     }
 
-    /// What the link calls with everything the server writes.
-    ///
-    /// It does not keep the server's conversation alive: the link ends by [`Legacy::stop`], when the
-    /// last seat is given up or the pool stops.
-    #[must_use]
-    pub fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
-        Box::new(Receiver(Arc::downgrade(self)))
-    }
-
-    /// Puts the link in. Only the first one counts.
-    pub fn connect(&self, link: Box<dyn Link>) {
-        self.link.connect(link);
-    }
-
     /// Takes a seat: where this client's standing events go.
     pub fn seat(&self, standing: Outlet) -> FeedId {
         self.machine.lock().seat(standing)
     }
 
-    /// How many exchanges are in progress, and how many seats are taken.
-    #[must_use]
-    pub fn load(&self) -> (usize, usize) {
+    /// Stops the server, whoever sits at it.
+    pub fn stop(&self) {
+        self.link.stop();
+    }
+}
+
+impl Conversation for Legacy {
+    fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
+        Box::new(Receiver(Arc::downgrade(self)))
+    }
+
+    fn connect(&self, link: Box<dyn Link>) {
+        self.link.connect(link);
+    }
+
+    fn expire(&self, now: Instant) {
+        self.machine.lock().expire(now, &self.link);
+    }
+
+    fn load(&self) -> (usize, usize) {
         let machine = self.machine.lock();
         (machine.calls.len(), machine.feeds.len())
     }
 
-    /// Ends the exchanges whose time is over. The pool calls it about once a second.
-    pub fn expire(&self, now: Instant) {
-        self.machine.lock().expire(now, &self.link);
+    fn era(&self) -> Era {
+        Era::Legacy
     }
 
-    /// Whether the server has answered an `initialize`: it was started with success.
-    #[must_use]
-    pub fn is_greeted(&self) -> bool {
+    fn is_greeted(&self) -> bool {
         self.machine.lock().greeted
     }
 
-    /// Whether the server has refused `initialize` because it speaks 2026-07-28 only.
-    #[must_use]
-    pub fn is_of_other_era(&self) -> bool {
-        self.machine.lock().other_era
-    }
-
-    /// How the server ended, if it did so by itself before it answered an `initialize`.
-    #[must_use]
-    pub fn failed_start(&self) -> Option<String> {
+    fn failed_start(&self) -> Option<String> {
         let machine = self.machine.lock();
         machine.epitaph.clone().filter(|_| !machine.greeted)
     }
 
-    /// Stops the server, whoever sits at it.
-    pub fn stop(&self) {
-        self.link.stop();
+    /// A session's server is its session's affair, and a common one is kept.
+    fn idle_since(&self) -> Option<Instant> {
+        None
+    }
+
+    fn refused_legacy(&self) -> bool {
+        self.machine.lock().other_era
     }
 }
 

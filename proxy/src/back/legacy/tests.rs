@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Legacy;
+use crate::back::Conversation as _;
 use crate::exchange::{Handle, Loss, Outlet, Refusal, Seated};
 use crate::flows::stage::{Stage, message, start, text, tools_call};
 use crate::flows::toys::Connection;

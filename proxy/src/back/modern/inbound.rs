@@ -177,11 +177,11 @@ impl Machine {
 /// Whether more is to come of a call: a round to be answered or a task to be followed.
 fn is_unfinished(message: &Message) -> bool {
     let result = message.result().unwrap_or_default();
-    // Looked for as bytes first: nearly no result says so, and some are large.
-    let says = |kind: &str| {
-        memmem::find(result, kind.as_bytes()).is_some() && is_result_type(result, kind)
-    };
-    says("input_required") || says("task")
+    // Looked for as bytes first, quotes included: nearly no result says so, and some are large.
+    ["\"input_required\"", "\"task\""].iter().any(|quoted| {
+        memmem::find(result, quoted.as_bytes()).is_some()
+            && is_result_type(result, quoted.trim_matches('"'))
+    })
 }
 
 /// A server of this era must not write requests (2026-07-28, stdio, "Receiving messages").

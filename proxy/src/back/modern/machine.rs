@@ -12,6 +12,7 @@ use mcp_wire::{ErrorCode, Member, Message, method, object};
 use tokio::time::Instant;
 
 use super::super::level;
+use super::super::numbered::number;
 use super::super::parting::{self, refusal, send_cancel};
 use super::company::Company;
 use super::tools::Tools;
@@ -178,14 +179,7 @@ impl Machine {
             deadline,
         } = call;
         let key = self.next_key;
-        let token = message
-            .member(Member::ProgressToken)
-            .map(Bytes::copy_from_slice);
-        if token.is_some() {
-            // Our id serves as token too: both are unique on this child, and one number to look
-            // up is enough.
-            message.replace(Member::ProgressToken, key);
-        }
+        let token = number(&mut message, key);
         let name = message.method().unwrap_or_default();
         let listens = name == method::LISTEN;
         let in_flight = InFlight {
@@ -205,7 +199,6 @@ impl Machine {
             may_ask: method::properties(name).may_ask || name.starts_with("tasks/"),
             deadline: (!listens).then_some(deadline),
         };
-        message.set_id(key);
         match self.send(&message, link) {
             // A server that died at once: its end, when it is told, says why, and this does not.
             Err(Refusal::Gone) if feed == OURS && !self.gone => {}

@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use mcp_wire::{Id, Message};
+use mcp_wire::{Era, Id, Message};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -32,6 +32,7 @@ use self::company::Company;
 pub use self::company::Neighbours;
 use self::inbound::News;
 use self::machine::Machine;
+use super::conversation::Conversation;
 use super::towards::Towards;
 use crate::exchange::{
     AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
@@ -52,7 +53,7 @@ pub struct Modern {
 impl Modern {
     /// A server that nobody has spoken to.
     ///
-    /// The caller starts a link with [`Modern::inbound`], puts it in with [`Modern::connect`], and
+    /// The caller starts a link with [`Conversation::inbound`], puts it in with [`Conversation::connect`], and
     /// finds out by [`Modern::greet`] whether the server speaks this era.
     #[must_use]
     pub fn new(neighbours: Neighbours) -> Arc<Self> {
@@ -65,18 +66,6 @@ impl Modern {
         })
     }
 
-    /// What the link calls with everything the server writes. It does not keep the conversation
-    /// alive.
-    #[must_use]
-    pub fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
-        Box::new(Receiver(Arc::downgrade(self)))
-    }
-
-    /// Puts the link in. Only the first one counts.
-    pub fn connect(&self, link: Box<dyn Link>) {
-        self.link.connect(link);
-    }
-
     /// The seat of this principal. It need not be given up: requests of this era leave nothing
     /// behind.
     #[must_use]
@@ -84,22 +73,45 @@ impl Modern {
         self.machine.lock().seat(principal)
     }
 
-    /// How many exchanges of clients are in progress, and how many principals have a seat.
-    #[must_use]
-    pub fn load(&self) -> (usize, usize) {
+    /// Stops the server, whoever sits at it.
+    pub fn stop(&self) {
+        self.link.stop();
+    }
+}
+
+impl Conversation for Modern {
+    fn inbound(self: &Arc<Self>) -> Box<dyn Inbound> {
+        Box::new(Receiver(Arc::downgrade(self)))
+    }
+
+    fn connect(&self, link: Box<dyn Link>) {
+        self.link.connect(link);
+    }
+
+    fn expire(&self, now: Instant) {
+        self.machine.lock().expire(now, &self.link);
+    }
+
+    fn load(&self) -> (usize, usize) {
         let machine = self.machine.lock();
         (machine.client_calls().count(), machine.seats.len())
     }
 
-    /// Ends the exchanges whose time is over. The pool calls it about once a second.
-    pub fn expire(&self, now: Instant) {
-        self.machine.lock().expire(now, &self.link);
+    fn era(&self) -> Era {
+        Era::Modern
     }
 
-    /// When a client last wanted something of it; `None` while one waits or has a question to
-    /// answer, and before it was greeted.
-    #[must_use]
-    pub fn idle_since(&self) -> Option<Instant> {
+    fn is_greeted(&self) -> bool {
+        self.machine.lock().greeted
+    }
+
+    fn failed_start(&self) -> Option<String> {
+        let machine = self.machine.lock();
+        machine.epitaph.clone().filter(|_| !machine.greeted)
+    }
+
+    /// A round that waits for its client's answers and a task that may be asked after keep it.
+    fn idle_since(&self) -> Option<Instant> {
         let machine = self.machine.lock();
         let idle = machine.greeted
             && machine.client_calls().next().is_none()
@@ -107,22 +119,9 @@ impl Modern {
         idle.then_some(machine.last_used)
     }
 
-    /// Whether the server has answered as one of this era does.
-    #[must_use]
-    pub fn is_greeted(&self) -> bool {
-        self.machine.lock().greeted
-    }
-
-    /// How the server ended, if it did so by itself before it answered.
-    #[must_use]
-    pub fn failed_start(&self) -> Option<String> {
-        let machine = self.machine.lock();
-        machine.epitaph.clone().filter(|_| !machine.greeted)
-    }
-
-    /// Stops the server, whoever sits at it.
-    pub fn stop(&self) {
-        self.link.stop();
+    /// It is not known: this conversation has no `initialize` to refuse.
+    fn refused_legacy(&self) -> bool {
+        false
     }
 }
 

@@ -7,6 +7,7 @@ use mcp_wire::Message;
 use tokio::time::Instant;
 
 use super::Neighbours;
+use crate::back::Conversation as _;
 use crate::exchange::{Call, ExchangeId, Handle, Seated, Server as _};
 use crate::flows::stage::{Stage, message, start, text, tools_call};
 use crate::flows::toys::Connection;

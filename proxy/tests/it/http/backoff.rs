@@ -151,7 +151,9 @@ async fn five_failures_in_a_row_end_a_proxy_that_was_told_to() {
     let client = proxy.client();
     // Whoever comes while a start fails may be told so before it is known how often it has: only the
     // proxy's own word is sure.
+    let begun = Instant::now();
     while fickle.starts() < 5 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "five starts");
         client.post(initialize(LATEST)).await.refused(503).await;
         sleep(LOOK_AGAIN).await;
     }
