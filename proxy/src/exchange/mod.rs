@@ -15,7 +15,9 @@ mod event;
 mod mirror;
 mod outlet;
 mod principal;
+mod profile;
 mod server;
+mod sink;
 mod watch;
 
 pub use backoff::{Backoff, Crash, Crashes};
@@ -24,5 +26,7 @@ pub use event::{AskId, Blame, Event, ExchangeId, Loss, Outcome, Retry, Tagged};
 pub use mirror::Mirrored;
 pub use outlet::{Item, Outlet, Push, Tap};
 pub use principal::Principal;
+pub use profile::{Needs, Profile};
 pub use server::{FeedId, Handle, Key, Refusal, Revival, Seat, Seated, Server, Servers};
+pub use sink::Sink;
 pub use watch::Watch;

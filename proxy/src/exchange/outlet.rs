@@ -14,6 +14,9 @@
 //! largest answer the link accepts passes behind a little progress, whatever the budget is. While
 //! nobody reads, the bound is a mebibyte at the most.
 //!
+//! An outlet need not be a queue: whoever speaks for a client of another era puts a [`Sink`] in its
+//! place and is called with each event as the server's reader pushes it.
+//!
 //! A tap may be taken again: the newest holds the queue and older ones end. That is how a client
 //! that reconnects takes its stream over from a connection nobody noticed to be dead.
 
@@ -23,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::{Event, ExchangeId, Tagged, Watch};
+use super::{Event, ExchangeId, Sink, Tagged, Watch};
 use crate::observe::metrics;
 
 /// What may wait for a client that is not there. It may never come back, and there may be as many
@@ -33,9 +36,16 @@ const UNATTENDED_BYTES: usize = 1 << 20;
 /// The pushing side of a stream. Clones push into the same queue.
 #[derive(Clone, Debug)]
 pub struct Outlet {
-    state: Arc<Mutex<State>>,
+    to: To,
     /// Who sees the ends of the exchanges that were given this clone.
     watch: Option<Arc<dyn Watch>>,
+}
+
+/// Where what is pushed goes.
+#[derive(Clone, Debug)]
+enum To {
+    Queue(Arc<Mutex<State>>),
+    Sink(Arc<dyn Sink>),
 }
 
 /// The reading side of a stream. Dropping it leaves the queue in place for a later tap.
@@ -113,7 +123,19 @@ impl Outlet {
     }
 
     const fn of(state: Arc<Mutex<State>>) -> Self {
-        Self { state, watch: None }
+        Self {
+            to: To::Queue(state),
+            watch: None,
+        }
+    }
+
+    /// Not a queue: `sink` is called with every event.
+    #[must_use]
+    pub fn through(sink: Arc<dyn Sink>) -> Self {
+        Self {
+            to: To::Sink(sink),
+            watch: None,
+        }
     }
 
     /// The same stream, for an exchange whose end `watch` is to see.
@@ -136,8 +158,12 @@ impl Outlet {
             (Event::Done(outcome), Some(watch)) => Event::Done(watch.done(outcome)),
             (event, _) => event,
         };
+        let state = match &self.to {
+            To::Queue(state) => state,
+            To::Sink(sink) => return sink.push(exchange, event),
+        };
         let (push, waker) = {
-            let mut state = self.state.lock();
+            let mut state = state.lock();
             if state.phase != Phase::Open {
                 return Push::Closed;
             }
@@ -174,8 +200,9 @@ impl Outlet {
 
     /// Ends the stream: what is queued is still delivered, later pushes are refused.
     pub fn close(&self) {
+        let Some(queue) = self.queue() else { return };
         let waker = {
-            let mut state = self.state.lock();
+            let mut state = queue.lock();
             if state.phase == Phase::Open {
                 state.phase = Phase::Closed;
             }
@@ -189,14 +216,31 @@ impl Outlet {
     /// Whether somebody reads this stream right now.
     #[must_use]
     pub fn is_attended(&self) -> bool {
-        self.state.lock().attended
+        match &self.to {
+            To::Queue(state) => state.lock().attended,
+            To::Sink(sink) => sink.is_attended(),
+        }
     }
 
-    /// Takes the reading side; an older tap of the same stream ends at its next read.
+    /// The queue, if this is one.
+    const fn queue(&self) -> Option<&Arc<Mutex<State>>> {
+        match &self.to {
+            To::Queue(state) => Some(state),
+            To::Sink(_) => None,
+        }
+    }
+
+    /// Takes the reading side; an older tap of the same stream ends at its next read. Of a sink there
+    /// is nothing to read: the tap of one has ended.
     #[must_use]
     pub fn tap(&self) -> Tap {
+        let Some(queue) = self.queue() else {
+            let (outlet, tap) = Self::new(0);
+            outlet.close();
+            return tap;
+        };
         let (generation, waker) = {
-            let mut state = self.state.lock();
+            let mut state = queue.lock();
             state.generation += 1;
             state.attended = true;
             (state.generation, state.waker.take())
@@ -205,7 +249,7 @@ impl Outlet {
             waker.wake();
         }
         Tap {
-            state: Arc::clone(&self.state),
+            state: Arc::clone(queue),
             generation,
         }
     }
@@ -213,20 +257,22 @@ impl Outlet {
     /// Bytes that wait for a reader.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.state.lock().bytes
+        self.queue().map_or(0, |queue| queue.lock().bytes)
     }
 
     /// Whether events were dropped since the stream was opened.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
-        matches!(self.state.lock().phase, Phase::Overflowed { .. })
+        self.queue()
+            .is_some_and(|queue| matches!(queue.lock().phase, Phase::Overflowed { .. }))
     }
 
     /// Opens the stream again after an overflow, with an empty queue. The standing stream of a
     /// session does this when its client comes back: the gap was visible as the end of the
     /// stream before it.
     pub fn reopen(&self) {
-        let mut state = self.state.lock();
+        let Some(queue) = self.queue() else { return };
+        let mut state = queue.lock();
         if matches!(state.phase, Phase::Overflowed { .. }) {
             state.phase = Phase::Open;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mcp_wire::{Era, Message};
 
-use super::{AskId, Call, Crash, Loss, Mirrored, Outlet, Principal};
+use super::{AskId, Call, Crash, Loss, Mirrored, Needs, Outlet, Principal};
 
 /// Names an exchange inside a server; what a [`Handle`] holds.
 pub type Key = u64;
@@ -50,8 +50,10 @@ pub struct Seat {
     pub principal: Principal,
     /// By which name its session stands in a log, where it has one: never its id.
     pub session: Option<String>,
-    /// How the client converses. A server of the other era is refused to it.
+    /// How the client converses.
     pub era: Era,
+    /// What its request needs.
+    pub needs: Needs,
     /// Where events go that belong to no call.
     pub standing: Outlet,
     /// What the server must be told first, if the client has talked to a predecessor of it.

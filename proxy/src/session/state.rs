@@ -13,7 +13,7 @@ use super::calls::{Origin, Progress};
 use super::streams::{Stream, StreamId};
 use super::{Record, Ring, SessionId};
 use crate::exchange::{
-    AskId, Crashes, ExchangeId, Loss, Outlet, Principal, Refusal, Seat, Seated, Servers,
+    AskId, Crashes, ExchangeId, Loss, Needs, Outlet, Principal, Refusal, Seat, Seated, Servers,
 };
 
 /// What a session may hold.
@@ -231,6 +231,7 @@ impl Session {
             principal: self.principal.clone(),
             session: Some(self.id.short()),
             era: Era::Legacy,
+            needs: Needs::default(),
             standing: self.standing.clone(),
             revival,
             early,

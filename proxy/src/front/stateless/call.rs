@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
+use bytes::Bytes;
 use mcp_wire::{Era, Id, Member, Message, method};
 use tokio::time::Instant;
 
@@ -12,8 +13,8 @@ use super::super::{Fault, rescue};
 use super::stream::{Keeper, ResponseStream};
 use super::{Stateless, mirror};
 use crate::exchange::{
-    Call, Event, ExchangeId, Handle, Item, Loss, Outcome, Outlet, Principal, Refusal, Seat, Seated,
-    Tagged, Tap,
+    Call, Event, ExchangeId, Handle, Item, Loss, Needs, Outcome, Outlet, Principal, Profile,
+    Refusal, Seat, Seated, Tagged, Tap,
 };
 
 /// Servers one request is offered to. The first may have ended since it was looked up; when its
@@ -54,7 +55,7 @@ impl Stateless {
     ) -> Result<Handle, Fault> {
         let mut tries = SEATS_TRIED;
         loop {
-            let seated = self.seat(principal).await?;
+            let seated = self.seat(principal, needs(&message)).await?;
             if let Some(headers) = headers
                 && message.method() == Some(method::TOOLS_CALL)
             {
@@ -76,13 +77,14 @@ impl Stateless {
     }
 
     /// A place at this principal's server.
-    pub(super) async fn seat(&self, principal: &Principal) -> Result<Seated, Fault> {
+    pub(super) async fn seat(&self, principal: &Principal, needs: Needs) -> Result<Seated, Fault> {
         // What belongs to no call belongs to no client in this era.
         let (standing, _unread) = Outlet::new(0);
         let seat = Seat {
             principal: principal.clone(),
             session: None,
             era: Era::Modern,
+            needs,
             standing,
             revival: None,
             early: Arc::default(),
@@ -115,6 +117,20 @@ impl Stateless {
             }
             Err(_silence) => rescue::event_stream(Body::new(stream)),
         }
+    }
+}
+
+/// What a request needs of its server.
+fn needs(message: &Message) -> Needs {
+    let capabilities = message.member(Member::MetaClientCapabilities);
+    let may_ask = method::properties(message.method().unwrap_or_default()).may_ask;
+    Needs {
+        profile: capabilities.map_or(Profile::NONE, Profile::of),
+        may_ask,
+        resumes: message
+            .member(Member::RequestState)
+            .filter(|_| may_ask)
+            .map(Bytes::copy_from_slice),
     }
 }
 

@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 pub use self::ladder::Wrong;
 use super::{Fault, rescue};
-use crate::exchange::{Principal, Refusal, Servers};
+use crate::exchange::{Needs, Principal, Refusal, Servers};
 
 /// What this front needs to know.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ impl Stateless {
         ];
         if !message.method().is_some_and(|name| dropped.contains(&name)) {
             self.take_work()?;
-            let seated = self.seat(principal).await?;
+            let seated = self.seat(principal, Needs::default()).await?;
             seated.server.tell(seated.feed, message)?;
         }
         Ok(rescue::accepted())
