@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::settings::{command, eras, session_limits, sharing};
+use self::settings::{command, eras, session_limits, sharing, translation};
 use crate::config::{Config, Listen, NamedServer, Server};
 use crate::exchange::Servers;
 use crate::front::http_sse::{self, HttpSse};
@@ -386,6 +386,8 @@ impl Workshop {
             eras: eras(config.child_era),
             heard: self.heard.clone(),
             cache: config.cache.clone(),
+            translation: translation(config),
+            warm: 1,
         });
         let session = session_limits(config);
         let servers: Arc<dyn Servers> = Policed::new(

@@ -17,3 +17,4 @@ pub mod policy;
 pub mod pool;
 pub mod reload;
 pub mod session;
+pub mod translate;

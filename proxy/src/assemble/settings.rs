@@ -1,10 +1,13 @@
 //! What the configuration means to rooms that do not know it.
 
+use std::sync::Arc;
+
 use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, OnChildExit, Server};
 use crate::link::child::{Command, Environment};
 use crate::pool::Sharing;
 use crate::session::SessionLimits;
+use crate::translate::{Keys, legacy_server};
 
 /// What a session may hold.
 pub(super) const fn session_limits(config: &Config) -> SessionLimits {
@@ -35,6 +38,17 @@ pub(super) const fn eras(era: ChildEra) -> Option<Eras> {
     Some(Eras {
         legacy: Some(legacy),
         modern: Some(modern),
+    })
+}
+
+/// How clients of one era have a server of another.
+pub(super) fn translation(config: &Config) -> Arc<legacy_server::Settings> {
+    Arc::new(legacy_server::Settings {
+        keys: Keys::random(),
+        machine: config.machine.clone(),
+        patience: std::time::Duration::from_secs(300),
+        request: config.times.request,
+        roots: None,
     })
 }
 

@@ -6,7 +6,6 @@
 
 mod conversation;
 pub mod legacy;
-mod level;
 pub mod modern;
 mod numbered;
 mod ours;

@@ -12,12 +12,15 @@
 mod backoff;
 mod call;
 mod event;
+pub mod level;
 mod mirror;
 mod outlet;
 mod principal;
 mod profile;
 mod server;
 mod sink;
+mod tool_list;
+mod tools;
 mod watch;
 
 pub use backoff::{Backoff, Crash, Crashes};
@@ -29,4 +32,6 @@ pub use principal::Principal;
 pub use profile::{Needs, Profile};
 pub use server::{FeedId, Handle, Key, Refusal, Revival, Seat, Seated, Server, Servers};
 pub use sink::Sink;
+pub use tool_list::ToolList;
+pub use tools::Tools;
 pub use watch::Watch;

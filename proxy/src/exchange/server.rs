@@ -233,6 +233,14 @@ pub enum Refusal {
         /// The bound.
         cap: usize,
     },
+    /// Every server that could take the call waits for an answer of its client.
+    #[error(
+        "every server this call could go to waits for answers to its questions ({pending}); answer them, cancel those calls, or wait until they expire"
+    )]
+    Asking {
+        /// What is waited for, in words.
+        pending: String,
+    },
     /// Too many requests wait for a server to start.
     #[error("{cap} requests wait for an MCP server to start already")]
     Queue {

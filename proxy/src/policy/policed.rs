@@ -108,6 +108,7 @@ fn count_budget(refusal: &Refusal) {
         Refusal::Full { .. } => "children",
         Refusal::Queue { .. } => "starting",
         Refusal::Busy { .. } => "calls",
+        Refusal::Asking { .. } => "questions",
         Refusal::Deaf { .. } => "queued",
         _ => return,
     });

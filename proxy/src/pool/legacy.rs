@@ -75,12 +75,7 @@ impl Pool {
         self.start(&legacy, false).await?;
         let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
         let welcomed = legacy.welcome(self.settings.start).await;
-        if legacy.refused_legacy() {
-            self.eras.note(Era::Legacy, false);
-            return Err(Refusal::OtherEra {
-                speaks: Era::Modern,
-            });
-        }
+        self.learn_of(&legacy)?;
         welcomed?;
         self.eras.note(Era::Legacy, true);
         unfinished.0 = None;
@@ -88,8 +83,21 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// A server that was greeted and speaks nothing so old is known for it.
+    pub(super) fn learn_of(&self, legacy: &Legacy) -> Result<(), Refusal> {
+        if legacy.refused_legacy() {
+            self.eras.note(Era::Legacy, false);
+            return Err(Refusal::OtherEra {
+                speaks: Era::Modern,
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Stops a child whose greeting did not come to its end.
-struct StopUnlessKept(Option<Arc<Legacy>>);
+pub(super) struct StopUnlessKept(pub(super) Option<Arc<Legacy>>);
 
 impl Drop for StopUnlessKept {
     fn drop(&mut self) {

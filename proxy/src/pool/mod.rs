@@ -8,10 +8,12 @@
 //!
 //! Files: `children.rs` has the processes, `slots.rs` the common ones by whom they serve,
 //! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks,
+//! `translated.rs` and `crew.rs` clients of one at servers of the other,
 //! `room.rs` how many children there may be in all pools, `life.rs` whether one may be started now,
 //! `tell.rs` what is told of all that, `measure.rs` what the children use.
 
 mod children;
+mod crew;
 mod heard;
 mod legacy;
 mod life;
@@ -21,6 +23,7 @@ mod remembered;
 mod room;
 mod slots;
 mod tell;
+mod translated;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -45,12 +48,14 @@ use self::measure::Figures;
 use self::remembered::Remembered;
 use self::slots::Slots;
 use self::tell::Past;
+use self::translated::Translation;
 use crate::back::legacy::Legacy;
 use crate::back::modern::Modern;
 use crate::back::verdict::Eras;
 use crate::exchange::{Principal, Refusal, Seat, Seated, Servers};
 use crate::launch::install::{InstallStatus, Provision};
 use crate::link::child::Settings as LinkSettings;
+use crate::translate::legacy_server;
 
 /// Whom a child serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +95,10 @@ pub struct Settings {
     pub heard: Heard,
     /// Where what was found out of them is kept.
     pub cache: Option<PathBuf>,
+    /// How clients of one era have a server of another.
+    pub translation: Arc<legacy_server::Settings>,
+    /// Processes kept ready for such clients, beyond those that serve them.
+    pub warm: usize,
 }
 
 /// The children of one configured server.
@@ -117,6 +126,8 @@ pub struct Pool {
     life: Mutex<Life>,
     past: Mutex<Past>,
     figures: Arc<Figures>,
+    /// What clients of one era have of a server of another.
+    translation: Translation,
 }
 
 impl std::fmt::Debug for Pool {
@@ -137,6 +148,7 @@ impl Pool {
         let _random = getrandom::fill(&mut key);
         let eras = Remembered::new(settings.eras, settings.cache.clone());
         let life = Life::new(settings.eager);
+        let translation = Translation::new(Arc::clone(&settings.translation), settings.warm);
         Arc::new_cyclic(|me| Self {
             own: Arc::new(Semaphore::new(settings.room.cap())),
             waiting: Semaphore::new(settings.max_starting),
@@ -152,6 +164,7 @@ impl Pool {
             spare: Mutex::default(),
             life: Mutex::new(life),
             past: Mutex::default(),
+            translation,
             me: Weak::clone(me),
         })
     }

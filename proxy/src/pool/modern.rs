@@ -40,7 +40,12 @@ impl Pool {
             Sharing::All => None,
             Sharing::Session | Sharing::Principal => Some(seat.principal.clone()),
         };
-        let modern = self.modern_child(whose).await?;
+        let modern = match self.modern_child(whose).await {
+            Err(Refusal::OtherEra {
+                speaks: Era::Legacy,
+            }) => return self.translated(seat).await,
+            found => found?,
+        };
         Ok(Seated {
             feed: modern.seat(&seat.principal),
             server: modern,

@@ -39,6 +39,7 @@ pub(super) struct Remembered {
 #[derive(Debug)]
 struct Found {
     eras: Eras,
+    asks: bool,
     /// The name of its file.
     name: Option<String>,
     /// Until when it is taken to speak nothing newer than the session eras, though it only failed
@@ -52,6 +53,9 @@ struct Kept {
     /// Seconds since 1970.
     at: u64,
     eras: Eras,
+    /// A server of the session eras has been seen to ask its client something.
+    #[serde(default)]
+    asks: bool,
 }
 
 impl Remembered {
@@ -61,6 +65,7 @@ impl Remembered {
         Self {
             found: Mutex::new(Found {
                 eras: said.unwrap_or(Eras::UNKNOWN),
+                asks: false,
                 name: None,
                 doubted: None,
             }),
@@ -81,7 +86,8 @@ impl Remembered {
                     read(&file, SystemTime::now())
                 });
                 *found = Found {
-                    eras: kept.unwrap_or(Eras::UNKNOWN),
+                    asks: kept.as_ref().is_some_and(|kept| kept.asks),
+                    eras: kept.map_or(Eras::UNKNOWN, |kept| kept.eras),
                     name: Some(name),
                     doubted: None,
                 };
@@ -119,8 +125,26 @@ impl Remembered {
             return;
         }
         tracing::debug!(?era, speaks, "the server's era is known");
+        self.keep(&found);
+    }
+
+    /// Whether the server has been seen to ask.
+    pub(super) fn asks(&self) -> bool {
+        self.found.lock().asks
+    }
+
+    /// The server has asked.
+    pub(super) fn note_asks(&self) {
+        let mut found = self.found.lock();
+        if !found.asks {
+            found.asks = true;
+            self.keep(&found);
+        }
+    }
+
+    fn keep(&self, found: &Found) {
         if let Some((folder, name)) = self.folder.as_deref().zip(found.name.as_deref())
-            && let Err(error) = write(&folder.join(name), found.eras)
+            && let Err(error) = write(&folder.join(name), found.eras, found.asks)
         {
             // It is found out again next time, which costs one start of the server.
             tracing::debug!(%error, folder = %folder.display(), "cannot keep the server's eras");
@@ -155,16 +179,16 @@ fn name(command: &Command) -> String {
     name + ".json"
 }
 
-fn read(file: &Path, now: SystemTime) -> Option<Eras> {
+fn read(file: &Path, now: SystemTime) -> Option<Kept> {
     let kept: Kept = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
     let age = now
         .duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs(kept.at))
         .ok()?;
-    (age < BELIEVED).then_some(kept.eras)
+    (age < BELIEVED).then_some(kept)
 }
 
 /// Whole or not at all: a reader never sees half of it.
-fn write(file: &Path, eras: Eras) -> std::io::Result<()> {
+fn write(file: &Path, eras: Eras, asks: bool) -> std::io::Result<()> {
     let at = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -172,7 +196,7 @@ fn write(file: &Path, eras: Eras) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let draft = file.with_extension(format!("{}.draft", std::process::id()));
     let mut out = fs::File::create(&draft)?;
-    out.write_all(&serde_json::to_vec(&Kept { at, eras })?)?;
+    out.write_all(&serde_json::to_vec(&Kept { at, eras, asks })?)?;
     drop(out);
     fs::rename(draft, file)
 }

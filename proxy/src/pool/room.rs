@@ -62,6 +62,12 @@ impl Room {
         self.cap
     }
 
+    /// How many places nobody has.
+    #[must_use]
+    pub(super) fn free(&self) -> usize {
+        self.places.available_permits()
+    }
+
     /// A place for one more child. A place that somebody is leaving is waited for, by no more than
     /// are leaving and at most for `patience`; a child that nobody needs is stopped for it.
     ///

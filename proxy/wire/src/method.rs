@@ -87,6 +87,27 @@ pub fn is_legacy_only(method: &str) -> bool {
     )
 }
 
+/// Whether some revision of MCP has a request of a client of this name.
+pub fn is_known(method: &str) -> bool {
+    is_legacy_only(method)
+        || matches!(
+            method,
+            TOOLS_LIST
+                | TOOLS_CALL
+                | PROMPTS_LIST
+                | PROMPTS_GET
+                | RESOURCES_LIST
+                | RESOURCE_TEMPLATES_LIST
+                | RESOURCES_READ
+                | COMPLETE
+                | TASKS_GET
+                | TASKS_CANCEL
+                | TASKS_UPDATE
+                | DISCOVER
+                | LISTEN
+        )
+}
+
 /// What the proxy has to know about a method of the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties {

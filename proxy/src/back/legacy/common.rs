@@ -8,9 +8,8 @@ use bytes::Bytes;
 use mcp_wire::{ErrorCode, Id, Member, Message, Version, method, object};
 use tokio::time::Instant;
 
-use super::super::level;
 use super::machine::{Feed, Machine, OURS};
-use crate::exchange::{Call, ExchangeId, FeedId, Outcome, Outlet, Revival};
+use crate::exchange::{Call, ExchangeId, FeedId, Outcome, Outlet, Revival, level};
 use crate::link::Link;
 
 /// Resources one client of a common server may be subscribed to.

@@ -1,5 +1,5 @@
-//! The handshake the proxy makes itself: for a common server, and for the successor of a server
-//! that died under a session.
+//! The handshake the proxy makes itself: for a common server, for one of callers, and for the
+//! successor of a server that died under a session.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use tokio::time::Instant;
 use super::super::ours::{self, failed};
 use super::Legacy;
 use super::machine::OURS;
-use crate::exchange::{FeedId, Outcome, Refusal, Revival};
+use crate::exchange::{FeedId, Outcome, Profile, Refusal, Revival};
 
-/// What we say of ourselves to a common server. No capability is declared: with several clients
-/// behind one child, a question could reach the wrong one.
-fn own_initialize() -> Message {
+/// What we say of ourselves to a server that is not of one client.
+fn own_initialize(profile: Profile) -> Message {
     let params = format!(
-        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"mcp-proxy","version":"{}"}}}}"#,
+        r#"{{"protocolVersion":"{}","capabilities":{},"clientInfo":{{"name":"mcp-proxy","version":"{}"}}}}"#,
         Version::LATEST_LEGACY.as_str(),
+        profile.capabilities(),
         env!("CARGO_PKG_VERSION"),
     );
     mcp_wire::request(&Id::number(0), method::INITIALIZE, Some(params.as_bytes()))
@@ -34,12 +34,29 @@ impl Legacy {
     ///
     /// Not resumable: a server whose greeting was dropped is to be stopped.
     pub async fn welcome(&self, limit: Duration) -> Result<(), Refusal> {
-        let result = self.handshake(own_initialize(), limit).await?;
+        // No capability is declared: with several clients behind one child, a question could reach
+        // the wrong one.
+        let result = self.handshake(own_initialize(Profile::NONE), limit).await?;
         if let Some(welcome) = &mut self.machine.lock().common {
             // Kept for as long as the server lives: not as a slice of the read buffer.
             welcome.result = Message::parse(Bytes::copy_from_slice(&result.to_bytes())).ok();
         }
         Ok(())
+    }
+
+    /// Greets a server of callers who can be asked what `profile` says, and gives the text of its
+    /// `InitializeResult`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Legacy::welcome`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Legacy::welcome`].
+    pub async fn introduce(&self, profile: Profile, limit: Duration) -> Result<Bytes, Refusal> {
+        let result = self.handshake(own_initialize(profile), limit).await?;
+        Ok(Bytes::copy_from_slice(result.result().unwrap_or_default()))
     }
 
     /// Tells a new server what a client had told its predecessor.

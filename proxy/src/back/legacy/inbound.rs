@@ -12,7 +12,7 @@ impl Machine {
     /// One message of the server.
     pub(super) fn message(&mut self, message: Message, now: Instant, link: &dyn Link) {
         match message.kind() {
-            Kind::Result | Kind::Error => self.response(message),
+            Kind::Result | Kind::Error => self.response(message, now),
             Kind::Request => self.question(message, now, link),
             Kind::Notification => match message.method().unwrap_or_default() {
                 method::PROGRESS => self.progress(message),
@@ -22,10 +22,16 @@ impl Machine {
         }
     }
 
-    fn response(&mut self, message: Message) {
+    fn response(&mut self, message: Message, now: Instant) {
         let key = message.id().and_then(|id| id.as_u64());
+        if let Some(callers) = &mut self.callers {
+            callers.last_used = now;
+        }
         let Some((key, call)) = key.and_then(|key| self.calls.remove_entry(&key)) else {
             // Late, after a cancel or a timeout, or never ours. Nobody waits for it.
+            if let Some((key, callers)) = key.zip(self.callers.as_mut()) {
+                callers.forget(key);
+            }
             tracing::debug!(target: "legacy", "dropped an answer nobody waits for");
             return;
         };
@@ -60,7 +66,14 @@ impl Machine {
     fn question(&mut self, mut question: Message, now: Instant, link: &dyn Link) {
         let Some(id) = question.id() else { return };
         let name = question.method().unwrap_or_default();
-        let Some(route) = self.question_route() else {
+        if let Some(callers) = &mut self.callers {
+            if name == method::PING {
+                let _unheard = link.send(&mcp_wire::result_message(&id, b"{}"));
+                return;
+            }
+            callers.asks = true;
+        }
+        let Some(route) = self.question_route(now) else {
             let reply = if name == method::PING {
                 // The server asks whether its peer lives. We are its peer, and we do.
                 mcp_wire::result_message(&id, b"{}")
@@ -200,6 +213,13 @@ impl Machine {
             call.done(Outcome::Lost(parting::ended(end)));
         }
         self.tasks.clear();
+        if self.callers.is_some() {
+            // Who gave out its time holds the server, and is held by its own seat.
+            for (_, feed) in std::mem::take(&mut self.feeds) {
+                let over = Event::Done(Outcome::Lost(parting::ended(end)));
+                feed.standing.push(ExchangeId::STANDING, over);
+            }
+        }
     }
 }
 

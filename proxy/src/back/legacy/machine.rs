@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::super::numbered::number;
 use super::super::parting::{self, refusal, send_cancel};
+use super::callers::Callers;
 use super::common::Welcome;
 use crate::exchange::{
     AskId, Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Refusal, Retry,
@@ -41,6 +42,8 @@ pub(super) const MAX_TASK_TOKENS: usize = 256;
 pub(super) struct Machine {
     /// How a common server greets; `None` for a server of one client.
     pub(super) common: Option<Welcome>,
+    /// Its calls are of several callers, and each may be asked what its own call led to.
+    pub(super) callers: Option<Callers>,
     pub(super) feeds: BTreeMap<FeedId, Feed>,
     next_feed: u64,
     next_key: Key,
@@ -108,6 +111,7 @@ impl Machine {
     pub(super) fn of_one() -> Self {
         Self {
             common: None,
+            callers: None,
             feeds: BTreeMap::new(),
             next_feed: 0,
             next_key: 1,
@@ -125,6 +129,13 @@ impl Machine {
     pub(super) fn common() -> Self {
         Self {
             common: Some(Welcome::default()),
+            ..Self::of_one()
+        }
+    }
+
+    pub(super) fn of_callers(now: Instant) -> Self {
+        Self {
+            callers: Some(Callers::new(now)),
             ..Self::of_one()
         }
     }
@@ -221,6 +232,9 @@ impl Machine {
             outlet,
             deadline,
         } = call;
+        if let Some(callers) = &mut self.callers {
+            callers.last_used = Instant::now();
+        }
         let key = self.next_key;
         let token = number(&mut message, key);
         let name = message.method().unwrap_or_default();
@@ -258,9 +272,9 @@ impl Machine {
         if self.is_gone() {
             return Err(Refusal::Gone);
         }
-        if self.common.is_some() {
-            // A common server was told `initialized` by us, and its clients' roots are not its
-            // business: it was initialised without that capability.
+        if self.common.is_some() || self.callers.is_some() {
+            // Such a server was told `initialized` by us, and which roots one of its clients has is
+            // not its business.
             return Ok(());
         }
         self.send(notification, link)
@@ -314,8 +328,19 @@ impl Machine {
             return;
         }
         if let Some(call) = self.calls.remove(&key) {
+            self.abandon(key, &call, Instant::now());
             send_cancel(key, notice, link);
             call.done(Outcome::Cancelled);
+        }
+    }
+
+    /// A call was given up. Its server may still work on it, and ask because of it.
+    fn abandon(&mut self, key: Key, call: &InFlight, now: Instant) {
+        if let Some(callers) = &mut self.callers
+            && call.may_ask
+        {
+            callers.abandon(key, now);
+            self.asks.retain(|_, asked| asked.call != Some(key));
         }
     }
 
@@ -336,6 +361,7 @@ impl Machine {
         for key in over {
             if let Some(call) = self.calls.remove(&key) {
                 if !call.handshake {
+                    self.abandon(key, &call, now);
                     send_cancel(key, None, link);
                 }
                 call.done(Outcome::Lost(if call.handshake {

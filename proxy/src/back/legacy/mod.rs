@@ -8,12 +8,14 @@
 //! wrote; nothing waits inside, so there is no task and no queue between a line and the outlet it
 //! belongs to.
 //!
-//! Two kinds of company share the machine. A child **of one client** gets that client's own
+//! Three kinds of company share the machine. A child **of one client** gets that client's own
 //! `initialize`, may ask it anything, and is told everything. A **common** child was initialised
 //! by the proxy, declaring no client capability, and serves several clients: it is greeted once,
 //! each client's `initialize` is answered from memory, subscriptions and log levels are kept per
-//! client, and it may ask nobody.
+//! client, and it may ask nobody. A child **of callers** was initialised by the proxy, too, with what
+//! they can be asked; whoever translates for them has its only seat (`callers.rs`).
 
+mod callers;
 mod common;
 mod greet;
 mod inbound;
@@ -24,6 +26,7 @@ mod tests;
 
 use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use mcp_wire::{Era, Id, Message};
@@ -41,6 +44,7 @@ pub struct Legacy {
     machine: Mutex<Machine>,
     link: Towards,
     crash: Crash,
+    held: AtomicBool,
 }
 
 impl Legacy {
@@ -58,11 +62,36 @@ impl Legacy {
         Self::with(Machine::common())
     }
 
+    /// A server for callers of another era, who have their requests put to it one by one;
+    /// [`Legacy::introduce`] greets it.
+    #[must_use]
+    pub fn of_callers() -> Arc<Self> {
+        Self::with(Machine::of_callers(Instant::now()))
+    }
+
+    /// Whether the server has asked anything of its callers.
+    pub fn asks(&self) -> bool {
+        let machine = self.machine.lock();
+        machine.callers.as_ref().is_some_and(|callers| callers.asks)
+    }
+
+    /// Until when the server may ask because of calls that were given up; `None` where it may not.
+    pub fn restless_until(&self) -> Option<Instant> {
+        let machine = self.machine.lock();
+        machine.callers.as_ref()?.restless_until()
+    }
+
+    /// Says whether the server is needed though no call is in progress.
+    pub fn hold(&self, needed: bool) {
+        self.held.store(needed, Ordering::Relaxed);
+    }
+
     fn with(machine: Machine) -> Arc<Self> {
         Arc::new(Self {
             machine: Mutex::new(machine),
             link: Towards::default(),
             crash: Crash::default(),
+            held: AtomicBool::new(false),
         })
     }
 
@@ -110,7 +139,11 @@ impl Conversation for Legacy {
 
     /// A session's server is its session's affair, and a common one is kept.
     fn idle_since(&self) -> Option<Instant> {
-        None
+        let machine = self.machine.lock();
+        let callers = machine.callers.as_ref()?;
+        let idle =
+            machine.greeted && machine.calls.is_empty() && !self.held.load(Ordering::Relaxed);
+        idle.then_some(callers.last_used)
     }
 
     fn refused_legacy(&self) -> bool {

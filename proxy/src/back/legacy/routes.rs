@@ -6,9 +6,10 @@
 //! somebody reads is preferred to one nobody does.
 
 use mcp_wire::{Member, Message, method};
+use tokio::time::Instant;
 
-use super::super::level::severity;
 use super::machine::{InFlight, Machine};
+use crate::exchange::level::severity;
 use crate::exchange::{Event, ExchangeId, FeedId, Key, Outlet};
 
 /// Where one event goes.
@@ -21,9 +22,12 @@ pub(super) struct Route {
 
 impl Machine {
     /// Whom a question goes to; `None` where more than one client could be meant.
-    pub(super) fn question_route(&self) -> Option<Route> {
+    pub(super) fn question_route(&self, now: Instant) -> Option<Route> {
         if self.common.is_some() {
             return None;
+        }
+        if self.callers.is_some() {
+            return self.route_among_callers(now);
         }
         let (feed, standing) = self.feeds.iter().next()?;
         let attended = |(_, call): &(&Key, &InFlight)| call.outlet.is_attended();
@@ -62,6 +66,12 @@ impl Machine {
         let standing = is_standing(name);
         if self.common.is_some() {
             self.notify_common(message, standing);
+        } else if self.callers.is_some() {
+            // Whoever sits here for the callers knows which of them it is for.
+            if let Some(feed) = self.feeds.values().next() {
+                feed.standing
+                    .push(ExchangeId::STANDING, Event::Notify(message));
+            }
         } else if let Some(feed) = self.feeds.values().next() {
             let read = feed.standing.is_attended();
             let call = match (standing, self.calls.len()) {

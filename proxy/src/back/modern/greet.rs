@@ -2,7 +2,6 @@
 //! arguments are repeated in headers, and to be told when that changes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mcp_wire::{Id, Message, Version, method, object};
@@ -13,14 +12,11 @@ use super::super::parting;
 use super::super::verdict::{Finding, judge};
 use super::Modern;
 use super::machine::OURS;
-use super::tools::Tools;
-use crate::exchange::{Outcome, Refusal, Retry};
 
-/// How long the list of tools may take before calls are let through unchecked.
+use crate::exchange::{Outcome, Refusal, Retry, Tools};
+
+/// How long one page of the list of tools may take.
 const TOOLS_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Between two readings of it. Every refused header asks for one.
-const TOOLS_PAUSE: Duration = Duration::from_millis(500);
 
 /// Before the proxy listens again at a server that ended its subscription.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
@@ -83,31 +79,13 @@ impl Modern {
         let _unheard = self.machine.lock().start(OURS, call, &self.link);
     }
 
-    /// Reads the list of tools. One that cannot be read, or not in time, leaves what was known.
+    /// Reads the list of tools.
     ///
     /// # Cancel safety
     ///
-    /// May be dropped; the list stays as it was.
+    /// As [`ToolList::read`](crate::exchange::ToolList::read).
     pub(super) async fn read_tools(&self) {
-        let arrived = Instant::now();
-        let mut begun = self.reading.lock().await;
-        if let Some(begun) = *begun {
-            if begun > arrived {
-                // Somebody else read it for us, too.
-                return;
-            }
-            tokio::time::sleep_until(begun + TOOLS_PAUSE).await;
-        }
-        *begun = Some(Instant::now());
-        let tools = tokio::time::timeout(TOOLS_PATIENCE, self.tools()).await;
-        let found = tools.ok().flatten();
-        self.unread.store(found.is_none(), Ordering::Release);
-        match found {
-            Some(tools) => self.machine.lock().tools = Arc::new(tools),
-            None => tracing::warn!(
-                "the server's list of tools could not be read; the next call of a tool tries again"
-            ),
-        }
+        self.tools.read(|| self.tools_now()).await;
     }
 
     /// The server ended the subscription by which the proxy hears of changes.
@@ -119,7 +97,7 @@ impl Modern {
         }
     }
 
-    async fn tools(&self) -> Option<Tools> {
+    async fn tools_now(&self) -> Option<Tools> {
         let mut tools = Tools::default();
         let mut members = String::new();
         for _ in 0..MAX_PAGES {

@@ -7,9 +7,9 @@ use mcp_wire::{ErrorCode, Id, Kind, Member, Message, Span, method, object};
 use memchr::memmem;
 use tokio::time::Instant;
 
-use super::super::level::severity;
 use super::super::parting;
 use super::machine::{InFlight, Machine, OURS, is_result_type};
+use crate::exchange::level::severity;
 use crate::exchange::{Event, Key, Outcome};
 use crate::link::{End, EndReason, Link};
 

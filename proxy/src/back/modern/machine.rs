@@ -4,20 +4,18 @@
 //! `company.rs` keeps apart what several clients or machines could confuse.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mcp_wire::{ErrorCode, Member, Message, method, object};
 use tokio::time::Instant;
 
-use super::super::level;
 use super::super::numbered::number;
 use super::super::parting::{self, refusal, send_cancel};
 use super::company::Company;
-use super::tools::Tools;
+
 use crate::exchange::{
-    Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Principal, Refusal,
+    Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Principal, Refusal, level,
 };
 use crate::link::{Link, SendError};
 
@@ -44,7 +42,6 @@ pub(super) struct Machine {
     /// Ordered, so that the first is the oldest.
     pub(super) calls: BTreeMap<Key, InFlight>,
     pub(super) company: Company,
-    pub(super) tools: Arc<Tools>,
     /// The server has answered `server/discover` as one of this era does.
     pub(super) greeted: bool,
     /// The server takes nothing any more. Calls in flight may still be answered, until `gone`.
@@ -97,7 +94,6 @@ impl Machine {
             next_key: 1,
             calls: BTreeMap::new(),
             company,
-            tools: Arc::default(),
             greeted: false,
             deaf: false,
             gone: false,

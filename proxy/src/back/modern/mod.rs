@@ -17,11 +17,9 @@ mod inbound;
 mod machine;
 #[cfg(test)]
 mod tests;
-mod tools;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use mcp_wire::{Era, Id, Message};
@@ -35,7 +33,7 @@ use self::machine::Machine;
 use super::conversation::Conversation;
 use super::towards::Towards;
 use crate::exchange::{
-    AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server,
+    AskId, Call, Crash, FeedId, Key, Loss, Mirrored, Outlet, Principal, Refusal, Server, ToolList,
 };
 use crate::link::{End, EndReason, Inbound, Link};
 
@@ -44,10 +42,7 @@ pub struct Modern {
     machine: Mutex<Machine>,
     link: Towards,
     crash: Crash,
-    /// Held by whoever reads the list of tools; when the last reading began.
-    reading: tokio::sync::Mutex<Option<Instant>>,
-    /// It could not be read.
-    unread: AtomicBool,
+    tools: ToolList,
 }
 
 impl Modern {
@@ -61,8 +56,7 @@ impl Modern {
             machine: Mutex::new(Machine::new(Company::new(neighbours), Instant::now())),
             link: Towards::default(),
             crash: Crash::default(),
-            reading: tokio::sync::Mutex::default(),
-            unread: AtomicBool::new(false),
+            tools: ToolList::default(),
         })
     }
 
@@ -172,11 +166,11 @@ impl Server for Modern {
     }
 
     fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
-        self.machine.lock().tools.mirrored(tool)
+        self.tools.mirrored(tool)
     }
 
     fn tools_are_known(&self) -> bool {
-        !self.unread.load(Ordering::Acquire)
+        self.tools.is_known()
     }
 
     fn read_tools_again(self: Arc<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -1,8 +1,10 @@
-//! Which arguments of the server's tools are repeated in headers.
+//! What a server's own list says of its tools, as far as it matters to whoever carries their calls.
 //!
-//! `x-mcp-header` stands beside a parameter in a tool's `inputSchema` (2026-07-28, Streamable HTTP,
+//! Which arguments are repeated in headers: `x-mcp-header` stands beside a parameter in a tool's `inputSchema` (2026-07-28, Streamable HTTP,
 //! "Custom headers from tool parameters"). The front checks those headers against the body; to be
-//! able to, the proxy reads the list of tools when the server starts and whenever it changes.
+//! able to, the proxy reads the list of tools when the server starts and whenever it changes. Which
+//! tools may be run again after a server was lost (`readOnlyHint`, `idempotentHint`), and which of
+//! the session eras run as tasks only (`execution.taskSupport`).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,11 +14,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::exchange::Mirrored;
+use super::Mirrored;
 use crate::observe::escape::escape;
 
-/// The annotation. A list without these letters in it has nothing for us, and most have not.
+/// The annotation of a parameter.
 const ANNOTATION: &str = "x-mcp-header";
+
+/// A tool without any of these letters in its description is not looked at closer.
+const TELLING: [&str; 4] = [ANNOTATION, "readOnlyHint", "idempotentHint", "taskSupport"];
 
 /// How much of a tool's name is shown to people, in bytes.
 const MAX_SHOWN: usize = 100;
@@ -24,9 +29,17 @@ const MAX_SHOWN: usize = 100;
 /// How deep parameters may be nested. No schema for people is deeper.
 const MAX_NESTING: usize = 32;
 
-/// The tools that have such arguments, by name.
+/// The tools of which there is anything to know, by name.
 #[derive(Debug, Default)]
-pub(super) struct Tools(HashMap<String, Arc<[Mirrored]>>);
+pub struct Tools(HashMap<String, Known>);
+
+/// What is known of one tool.
+#[derive(Debug, Default)]
+struct Known {
+    mirrored: Option<Arc<[Mirrored]>>,
+    repeatable: bool,
+    task: bool,
+}
 
 /// One page of `tools/list`.
 #[derive(Deserialize)]
@@ -41,42 +54,70 @@ struct Page<'a> {
 struct Tool<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(rename = "inputSchema")]
+    #[serde(rename = "inputSchema", default)]
     schema: Value,
+    #[serde(default)]
+    annotations: Value,
+    #[serde(default)]
+    execution: Value,
 }
 
 impl Tools {
     /// What a tool's clients repeat in headers.
-    pub(super) fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
-        self.0.get(tool).cloned()
+    #[must_use]
+    pub fn mirrored(&self, tool: &str) -> Option<Arc<[Mirrored]>> {
+        self.0.get(tool)?.mirrored.clone()
+    }
+
+    /// Whether a call of this tool does no harm when it is made twice, as the server says.
+    #[must_use]
+    pub fn is_repeatable(&self, tool: &str) -> bool {
+        self.0.get(tool).is_some_and(|known| known.repeatable)
+    }
+
+    /// Whether this tool is run as a task of 2025-11-25 or not at all.
+    #[must_use]
+    pub fn needs_task(&self, tool: &str) -> bool {
+        self.0.get(tool).is_some_and(|known| known.task)
     }
 
     /// Adds one page of the list, and says at which cursor the next one begins, as JSON text.
-    pub(super) fn add(&mut self, result: &[u8]) -> Option<String> {
+    pub fn add(&mut self, result: &[u8]) -> Option<String> {
         let page: Page<'_> = serde_json::from_slice(result).ok()?;
-        let annotated = page
+        let telling = page
             .tools
             .iter()
-            .filter(|tool| tool.get().contains(ANNOTATION));
-        for tool in annotated {
-            let Ok(tool) = serde_json::from_str::<Tool<'_>>(tool.get()) else {
-                continue;
-            };
-            match mirrored(&tool.schema) {
-                Ok(mirrored) if mirrored.is_empty() => {}
-                Ok(mirrored) => {
-                    self.0.insert(tool.name.into_owned(), mirrored.into());
-                }
-                // Clients have to leave such a tool out, so nobody sends its headers.
-                Err(fault) => tracing::warn!(
-                    tool = escape(tool.name.as_bytes(), MAX_SHOWN),
-                    "the server's tool has an x-mcp-header that {fault}; clients will not show it"
-                ),
+            .filter(|tool| TELLING.iter().any(|letters| tool.get().contains(letters)));
+        for tool in telling {
+            if let Ok(tool) = serde_json::from_str::<Tool<'_>>(tool.get()) {
+                let known = known(&tool);
+                self.0.insert(tool.name.into_owned(), known);
             }
         }
         page.next
             .map(|cursor| cursor.get().to_owned())
             .filter(|cursor| cursor != "null")
+    }
+}
+
+fn known(tool: &Tool<'_>) -> Known {
+    let hint = |name: &str| tool.annotations.get(name) == Some(&Value::Bool(true));
+    let mirrored = match mirrored(&tool.schema) {
+        Ok(mirrored) => (!mirrored.is_empty()).then(|| mirrored.into()),
+        // Clients have to leave such a tool out, so nobody sends its headers.
+        Err(fault) => {
+            tracing::warn!(
+                tool = escape(tool.name.as_bytes(), MAX_SHOWN),
+                "the server's tool has an x-mcp-header that {fault}; clients will not show it"
+            );
+            None
+        }
+    };
+    let support = tool.execution.get("taskSupport").and_then(Value::as_str);
+    Known {
+        mirrored,
+        repeatable: hint("readOnlyHint") || hint("idempotentHint"),
+        task: support == Some("required"),
     }
 }
 
@@ -183,6 +224,20 @@ mod tests {
             assert!(tools.mirrored("broken").is_none(), "{broken}");
             assert!(tools.mirrored("fine").is_some(), "{broken}");
         }
+    }
+
+    #[test]
+    fn what_may_be_run_again_says_so_itself() {
+        let tools = read(
+            r#"{"name":"read","annotations":{"readOnlyHint":true}},
+               {"name":"put","annotations":{"readOnlyHint":false,"idempotentHint":true}},
+               {"name":"add","annotations":{"readOnlyHint":false}},
+               {"name":"long","execution":{"taskSupport":"required"}}"#,
+        );
+        let repeatable = |name| tools.is_repeatable(name);
+        assert!(repeatable("read") && repeatable("put"));
+        assert!(!repeatable("add") && !repeatable("long") && !repeatable("unknown"));
+        assert!(tools.needs_task("long") && !tools.needs_task("read"));
     }
 
     #[test]

@@ -15,17 +15,20 @@ const LEVELS: [&str; 8] = [
 ];
 
 /// How severe the level of this name is; the more, the higher.
-pub(super) fn position(name: &str) -> Option<usize> {
+#[must_use]
+pub fn position(name: &str) -> Option<usize> {
     LEVELS.iter().position(|known| *known == name)
 }
 
 /// The name of a severity.
-pub(super) fn name(position: usize) -> Option<&'static str> {
+#[must_use]
+pub fn name(position: usize) -> Option<&'static str> {
     LEVELS.get(position).copied()
 }
 
 /// How severe a log record is; the most severe where it does not say, so that it is not lost.
-pub(super) fn severity(record: &Message) -> usize {
+#[must_use]
+pub fn severity(record: &Message) -> usize {
     record
         .string(Member::Level)
         .and_then(|level| position(&level))

@@ -1,0 +1,163 @@
+//! States that only this proxy, or another with the same keys, can have made.
+//!
+//! What a client is given to hand back is attacker's input when it comes (2026-07-28, multi round-trip
+//! requests, "Security"). So it is encrypted and authenticated, together with what it was given for:
+//! used for anything else it does not open, and why it does not is nobody's business.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+
+/// Bytes of a key.
+const KEY_BYTES: usize = 32;
+
+/// Bytes of a nonce. So many that random ones never meet, whatever a key has sealed before.
+const NONCE_BYTES: usize = 24;
+
+/// Keys by their names: the first one seals, all of them open.
+pub struct Keys(Vec<(String, XChaCha20Poly1305)>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&String> = self.0.iter().map(|(name, _)| name).collect();
+        f.debug_tuple("Keys").field(&names).finish()
+    }
+}
+
+impl Keys {
+    /// One key that nobody else has, and that ends with this process.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut key = [0; KEY_BYTES];
+        // Without random numbers there is no key to share either, and the system says so elsewhere:
+        // it has no session ids.
+        let _random = getrandom::fill(&mut key);
+        Self(vec![(
+            "own".to_owned(),
+            XChaCha20Poly1305::new(&key.into()),
+        )])
+    }
+
+    /// Reads `name:base64` of 32 bytes each, separated by commas: the newest key first.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about what is wrong, without the key in it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut keys = Vec::new();
+        for (at, item) in text.split(',').map(str::trim).enumerate() {
+            let nth = at + 1;
+            let (name, key) = item.split_once(':').ok_or_else(|| {
+                format!("key {nth} is not name:key; write it like 2026a:<32 bytes in base64>")
+            })?;
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
+                return Err(format!(
+                    "the name of key {nth} has to be 1 to 32 letters, digits, - or _"
+                ));
+            }
+            let bytes = STANDARD
+                .decode(key)
+                .ok()
+                .filter(|bytes| bytes.len() == KEY_BYTES)
+                .ok_or_else(|| {
+                    format!("key {name} is not the base64 of 32 bytes; `openssl rand -base64 32` makes one")
+                })?;
+            if keys.iter().any(|(known, _)| known == name) {
+                return Err(format!("two keys are named {name}"));
+            }
+            let key = XChaCha20Poly1305::new_from_slice(&bytes)
+                .map_err(|_| format!("key {name} has a wrong length"))?;
+            keys.push((name.to_owned(), key));
+        }
+        Ok(Self(keys))
+    }
+
+    /// `plain` in a form that opens for the same `purpose` alone: `<key>.<base64url>`.
+    #[must_use]
+    pub fn seal(&self, purpose: &[u8], plain: &[u8]) -> Option<String> {
+        let (name, key) = self.0.first()?;
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).ok()?;
+        let payload = Payload {
+            msg: plain,
+            aad: purpose,
+        };
+        let sealed = key.encrypt(&XNonce::from(nonce), payload).ok()?;
+        let whole = [&nonce[..], &sealed].concat();
+        Some(format!("{name}.{}", URL_SAFE_NO_PAD.encode(whole)))
+    }
+
+    /// What was sealed for this purpose; `None` for anything else.
+    #[must_use]
+    pub fn open(&self, purpose: &[u8], text: &str) -> Option<Vec<u8>> {
+        let (name, sealed) = text.split_once('.')?;
+        let (_, key) = self.0.iter().find(|(known, _)| known == name)?;
+        let whole = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, sealed) = whole.split_at_checked(NONCE_BYTES)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
+        let payload = Payload {
+            msg: sealed,
+            aad: purpose,
+        };
+        key.decrypt(&XNonce::from(nonce), payload).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> String {
+        STANDARD.encode([byte; KEY_BYTES])
+    }
+
+    #[test]
+    fn what_is_sealed_opens_for_its_purpose_and_no_other() {
+        let keys = Keys::random();
+        let sealed = keys.seal(b"alice", b"text").unwrap();
+        assert_eq!(keys.open(b"alice", &sealed).unwrap(), b"text");
+        assert_ne!(keys.seal(b"alice", b"text").unwrap(), sealed);
+        assert!(keys.open(b"bob", &sealed).is_none());
+        assert!(Keys::random().open(b"alice", &sealed).is_none());
+        for at in 0..sealed.len() {
+            let mut broken = sealed.clone().into_bytes();
+            broken[at] = if broken[at] == b'A' { b'B' } else { b'A' };
+            let broken = String::from_utf8(broken).unwrap();
+            // The last letter of the base64 may hold bits that mean nothing.
+            let same = keys.open(b"alice", &broken).is_some();
+            assert!(!same || at + 1 == sealed.len(), "{at}");
+        }
+        for rubbish in ["", ".", "own", "own.", "own.AAAA", "own.é"] {
+            assert!(keys.open(b"alice", rubbish).is_none(), "{rubbish}");
+        }
+    }
+
+    #[test]
+    fn an_older_key_still_opens() {
+        let old = Keys::parse(&format!("2025:{}", key(1))).unwrap();
+        let sealed = old.seal(b"x", b"text").unwrap();
+        let both = Keys::parse(&format!("2026:{}, 2025:{}", key(2), key(1))).unwrap();
+        assert_eq!(both.open(b"x", &sealed).unwrap(), b"text");
+        assert!(both.seal(b"x", b"").unwrap().starts_with("2026."));
+        assert!(old.open(b"x", &both.seal(b"x", b"").unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_without_being_shown() {
+        let short = STANDARD.encode([7; 16]);
+        for (text, part) in [
+            (key(1), "name:key"),
+            (format!("a.b:{}", key(1)), "letters"),
+            (format!("a:{short}"), "32 bytes"),
+            (format!("a:{},a:{}", key(1), key(2)), "two keys"),
+        ] {
+            let fault = Keys::parse(&text).unwrap_err();
+            assert!(fault.contains(part), "{fault}");
+            assert!(!fault.contains(&key(1)) && !fault.contains(&short));
+        }
+        let shown = format!("{:?}", Keys::parse(&format!("a:{}", key(1))).unwrap());
+        assert_eq!(shown, r#"Keys(["a"])"#);
+    }
+}
