@@ -3,7 +3,9 @@
 //!
 //! There is no list of expected failures: every scenario that a revision requires passes, or
 //! the task fails. Scenarios that the suite runs without scoring are reported beside them, and
-//! some of those are required here all the same.
+//! some of those are required here all the same. What the suite only warns of is a failure here.
+
+mod scenario;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +17,7 @@ use crate::place;
 use crate::proxy::{Profile, Proxy};
 use crate::run::{self, Log, Result};
 use crate::tally::Tally;
+use scenario::Scenario;
 
 /// The children, as scripts of `proxy/tests/children`.
 const LEGACY: &str = "legacy.py";
@@ -33,12 +36,24 @@ struct Judged {
     also: &'static [&'static str],
 }
 
-const RUNS: [Judged; 3] = [
+const RUNS: [Judged; 4] = [
     Judged {
         child: LEGACY,
         revision: "2025-11-25",
         scored: 30,
         also: &["json-schema-2020-12"],
+    },
+    // The hard one: a child that asks in the middle of a call, and a client that can only be
+    // asked by the answer to it.
+    Judged {
+        child: LEGACY,
+        revision: "2026-07-28",
+        scored: 37,
+        also: &[
+            "http-header-validation",
+            "http-custom-header-server-validation",
+            "json-schema-2020-12",
+        ],
     },
     Judged {
         child: DUAL,
@@ -71,23 +86,16 @@ const RUNS: [Judged; 3] = [
 const SUITE_LIMIT: Duration = Duration::from_secs(600);
 const SCENARIO_MILLIS: &str = "15000";
 
-/// What the suite said about one scenario.
-#[derive(Debug, PartialEq, Eq)]
-struct Scenario {
-    name: String,
-    passed: bool,
-    scored: bool,
-    /// Whether it made any check at all.
-    checked: bool,
-}
-
-/// Runs the suite and prints its verdict.
+/// Runs the suite and prints its verdict. `--only PART` leaves out the runs whose names, such as
+/// `2026-07-28 (legacy.py)`, have no such part; given twice, both have to be there.
 ///
 /// # Errors
-/// When a required scenario fails.
-pub(crate) fn show(profile: Profile) -> Result<()> {
+/// When a required scenario fails, or no run is left.
+pub(crate) fn show(arguments: &[&str]) -> Result<()> {
+    let (chosen, rest) = chosen(arguments)?;
+    let profile = Profile::read(&rest)?;
     let log = Log::start(place::target().join("test-logs/conformance.log"))?;
-    let (tally, lines) = judge(profile, &log)?;
+    let (tally, lines) = judge(&chosen, profile, &log)?;
     print!("{lines}");
     println!("{}", tally.line());
     tally.verdict()
@@ -98,33 +106,61 @@ pub(crate) fn show(profile: Profile) -> Result<()> {
 /// # Errors
 /// When anything keeps it from running.
 pub(crate) fn group(log: &Log) -> Result<Tally> {
-    judge(Profile::Dev, log).map(|(tally, _)| tally)
+    let all: Vec<&Judged> = RUNS.iter().collect();
+    judge(&all, Profile::Dev, log).map(|(tally, _)| tally)
 }
 
-fn judge(profile: Profile, log: &Log) -> Result<(Tally, String)> {
+/// The runs that are meant, and the arguments that say nothing of it.
+fn chosen<'a>(arguments: &[&'a str]) -> Result<(Vec<&'static Judged>, Vec<&'a str>)> {
+    let mut runs: Vec<&Judged> = RUNS.iter().collect();
+    let mut rest = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if *argument != "--only" {
+            rest.push(*argument);
+            continue;
+        }
+        let part = arguments.next().ok_or("--only needs a part of a name")?;
+        runs.retain(|judged| judged.name().contains(part));
+    }
+    if runs.is_empty() {
+        let known: Vec<String> = RUNS.iter().map(Judged::name).collect();
+        return Err(format!(
+            "there is no such run; there are {}",
+            known.join(", ")
+        ));
+    }
+    Ok((runs, rest))
+}
+
+fn judge(chosen: &[&Judged], profile: Profile, log: &Log) -> Result<(Tally, String)> {
     let node = fetch::node()?;
     let binary = profile.build(log)?;
     let legacy = proxy(&binary, Python::Legacy, LEGACY, log)?;
     let dual = proxy(&binary, Python::Newest, DUAL, log)?;
     // At the same time, because each spends most of its time waiting, and because clients of
     // several revisions at once are what the proxy is for.
-    let judged = thread::scope(|scope| {
-        let runs = RUNS.map(|judged| {
-            let url = match judged.child {
-                LEGACY => &legacy.url,
-                _ => &dual.url,
-            };
-            let node = &node;
-            scope.spawn(move || judged.run(node, url))
-        });
-        runs.map(|run| {
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let runs: Vec<_> = chosen
+            .iter()
+            .map(|judged| {
+                let url = match judged.child {
+                    LEGACY => &legacy.url,
+                    _ => &dual.url,
+                };
+                let node = &node;
+                scope.spawn(move || judged.run(node, url))
+            })
+            .collect();
+        let ended = runs.into_iter().map(|run| {
             run.join()
                 .unwrap_or_else(|_| Err("a run of the suite panicked".to_owned()))
-        })
+        });
+        ended.collect()
     });
     let mut tally = Tally::default();
     let mut lines = String::new();
-    for (judged, outcome) in RUNS.iter().zip(judged) {
+    for (judged, outcome) in chosen.iter().zip(outcomes) {
         let name = judged.name();
         match outcome {
             Ok((one, said)) => {
@@ -161,25 +197,29 @@ impl Judged {
         let folder: PathBuf = place::target()
             .join("test-logs/conformance")
             .join(format!("{}-{}", self.child, self.revision));
+        let results = folder.join("results");
+        if results.exists() {
+            std::fs::remove_dir_all(&results)
+                .map_err(|err| run::cannot("remove", &results, &err))?;
+        }
         let log = Log::start(folder.join("suite.log"))?;
         let mut suite = Command::new(&node.program);
         suite
             .arg(node.script("@modelcontextprotocol/conformance", "dist/index.js"))
             .args(["server", "--url", url, "--requirements", self.revision])
             .args(["--timeout", SCENARIO_MILLIS])
-            // The suite leaves its results in the folder it runs in.
+            .arg("--output-dir")
+            .arg(&results)
             .current_dir(&folder);
         let ended = run::logged(&mut suite, &log, SUITE_LIMIT)?;
-        let said = log.read()?;
-        let scenarios = scenarios(&said);
+        let scenarios = scenario::read(&log.read()?, &results)?;
         let mut tally = self.count(&scenarios);
         if !ended.success() && tally.failed.is_empty() {
             tally.count(&format!("{}: the suite itself", self.name()), false);
         }
         let mut lines: String = scenarios.iter().map(Scenario::line).collect();
-        // What went wrong is in that log alone.
         if !tally.failed.is_empty() {
-            lines.push_str(&format!("({} has all of it)\n", log.path().display()));
+            lines.push_str(&format!("({} has all of it)\n", results.display()));
         }
         Ok((tally, lines))
     }
@@ -208,83 +248,9 @@ impl Judged {
     }
 }
 
-impl Scenario {
-    fn line(&self) -> String {
-        let verdict = if self.passed { "passed" } else { "failed" };
-        let scored = if self.scored { "" } else { " (not scored)" };
-        format!("{verdict} {}{scored}\n", self.name)
-    }
-}
-
-/// Reads the summary: `✓ ping: 2 passed, 0 failed`, then the names that are not scored as
-/// `  ✓ json-schema-2020-12 (pending)`.
-fn scenarios(said: &str) -> Vec<Scenario> {
-    let Some((_, summary)) = said.rsplit_once("=== SUMMARY ===") else {
-        return Vec::new();
-    };
-    let (main, beside) = summary
-        .split_once("Not scored for")
-        .unwrap_or((summary, ""));
-    let unscored: Vec<&str> = beside
-        .lines()
-        .filter_map(|line| {
-            line.trim_start()
-                .strip_prefix(['✓', '✗'])?
-                .split_whitespace()
-                .next()
-        })
-        .collect();
-    main.lines()
-        .filter_map(|line| {
-            let (name, checks) = line
-                .trim()
-                .strip_prefix(['✓', '✗'])?
-                .trim()
-                .split_once(": ")?;
-            let none_failed = checks.ends_with(" 0 failed");
-            // A scenario without a single check has shown nothing.
-            let some_passed = !checks.starts_with("0 passed");
-            let scored = !unscored.contains(&name);
-            let passed = none_failed && (some_passed || !scored);
-            Some(Scenario {
-                name: name.to_owned(),
-                passed,
-                scored,
-                checked: some_passed,
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SAID: &str = "\
-=== Running scenario: ping ===
-=== SUMMARY ===
-✓ ping: 2 passed, 0 failed
-✗ dns-rebinding-protection: 1 passed, 1 failed
-✓ tools-list: 0 passed, 0 failed
-✓ server-sse-polling: 0 passed, 0 failed
-
-Total: 3 passed, 1 failed
-
-Not scored for 2025-11-25: 1 scenario(s) run, 0 failing. These do not affect conformance.
-  ✓ server-sse-polling (pending)
-";
-
-    #[test]
-    fn a_summary_is_read_scenario_by_scenario() {
-        let lines: String = scenarios(SAID).iter().map(Scenario::line).collect();
-        let expected = "\
-passed ping
-failed dns-rebinding-protection
-failed tools-list
-passed server-sse-polling (not scored)
-";
-        assert_eq!(lines, expected);
-    }
 
     const RUN: Judged = Judged {
         child: "child.py",
@@ -295,7 +261,7 @@ passed server-sse-polling (not scored)
 
     #[test]
     fn a_suite_that_shrinks_fails() {
-        let tally = RUN.count(&scenarios(SAID));
+        let tally = RUN.count(&scenario::summary(scenario::tests::SAID));
         assert_eq!(tally.passed, 1);
         let failed = [
             "dns-rebinding-protection",
@@ -312,6 +278,21 @@ passed server-sse-polling (not scored)
 
     #[test]
     fn a_suite_that_says_nothing_fails() {
-        assert_eq!(RUN.count(&scenarios("node: not found")).failed.len(), 2);
+        let scenarios = scenario::summary("node: not found");
+        assert_eq!(RUN.count(&scenarios).failed.len(), 2);
+    }
+
+    #[test]
+    fn a_run_is_chosen_by_parts_of_its_name() {
+        let words = ["--only", "legacy", "--release", "--only", "2026"];
+        let (runs, rest) = chosen(&words).unwrap();
+        let names: Vec<String> = runs.iter().map(|judged| judged.name()).collect();
+        assert_eq!(names, ["2026-07-28 (legacy.py)"]);
+        assert_eq!(rest, ["--release"]);
+        assert_eq!(chosen(&[]).unwrap().0.len(), RUNS.len());
+        let Err(sentence) = chosen(&["--only", "2024"]) else {
+            panic!("something was chosen")
+        };
+        assert!(sentence.contains("2025-11-25 (modern.py)"), "{sentence}");
     }
 }

@@ -33,7 +33,8 @@ Usage: cargo xtask VERB
 
   lint                          formatting, clippy, licences, documentation, absences
   test [GROUP...]               every test, or the named groups
-  conformance [--release]       the official suite, both revisions, against the proxy and our children
+  conformance [--release]       the official suite, both revisions, against the proxy and our children;
+              [--only PART]     of its runs, those whose names have this part, as legacy or 2026
   clients [--release]           the official clients through the proxy to real servers
   mixed [--seconds N]           clients of every era at the same time, for a minute
   bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
         }
         ["lint"] => lint::run(),
         ["test", groups @ ..] => test::run(groups),
-        ["conformance", rest @ ..] => proxy::Profile::read(rest).and_then(conformance::show),
+        ["conformance", rest @ ..] => conformance::show(rest),
         ["clients", rest @ ..] => proxy::Profile::read(rest).and_then(clients::show),
         ["mixed", rest @ ..] => mixed::show(rest),
         ["bench", rest @ ..] => bench::run(rest),

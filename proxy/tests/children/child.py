@@ -7,10 +7,12 @@ the prompts and the resources, and runs the server.
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import mcp.types as types
 from mcp.server.lowlevel import Server
 from mcp.server.session import ServerSession
+from mcp.shared.message import ServerMessageMetadata
 from pydantic import AnyUrl
 
 import schemas
@@ -28,6 +30,7 @@ LEVELS: list[types.LoggingLevel] = [
 
 Content = list[types.ContentBlock]
 Run = Callable[[dict[str, str]], Awaitable[Content]]
+Answer = TypeVar("Answer", types.ElicitResult, types.CreateMessageResult, types.ListRootsResult)
 
 server = Server("legacy-child", version="1.0.0", instructions="The child of the conformance runs.")
 
@@ -104,22 +107,37 @@ async def progress(done: float, total: float) -> None:
         )
 
 
-async def ask_person(message: str, schema: schemas.Schema) -> types.ElicitResult:
-    return await session().elicit(message, schema, call_id())
+async def ask(kind: type[Answer], question: types.ServerRequestType) -> Answer:
+    """Asks the client in the middle of the current call and waits for its answer."""
+    belongs = ServerMessageMetadata(related_request_id=call_id())
+    return await session().send_request(types.ServerRequest(question), kind, metadata=belongs)
+
+
+async def ask_person(
+    message: str, schema: schemas.Schema, key: str | None = None
+) -> types.ElicitResult:
+    """Asks with a form, under a key of our choice if there is one.
+
+    A proxy that turns questions into rounds of `input_required` has to name them, and nothing in
+    a legacy question spells a name. Everybody else sees an unknown member and ignores it.
+    """
+    params: dict[str, Any] = {"message": message, "requestedSchema": schema}
+    if key is not None:
+        params["_meta"] = {"mcp-proxy/inputKey": key}
+    form = types.ElicitRequestFormParams.model_validate(params)
+    return await ask(types.ElicitResult, types.ElicitRequest(params=form))
 
 
 async def ask_model(prompt: str, max_tokens: int = 100) -> str:
-    question = types.SamplingMessage(
-        role="user", content=types.TextContent(type="text", text=prompt)
-    )
-    answer = await session().create_message(
-        [question], max_tokens=max_tokens, related_request_id=call_id()
-    )
+    words = types.SamplingMessage(role="user", content=types.TextContent(type="text", text=prompt))
+    params = types.CreateMessageRequestParams(messages=[words], maxTokens=max_tokens)
+    question = types.CreateMessageRequest(params=params)
+    answer = await ask(types.CreateMessageResult, question)
     return answer.content.text if answer.content.type == "text" else answer.content.type
 
 
 async def ask_roots() -> str:
-    roots = (await session().list_roots()).roots
+    roots = (await ask(types.ListRootsResult, types.ListRootsRequest())).roots
     return ", ".join(str(root.uri) for root in roots)
 
 
