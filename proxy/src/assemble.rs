@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::settings::{command, eras, session_limits, sharing, translation};
+use self::settings::{command, eras, session_limits, sharing, translation, warm_children};
 use crate::config::{Config, Listen, NamedServer, Server};
 use crate::exchange::Servers;
 use crate::front::http_sse::{self, HttpSse};
@@ -387,7 +387,7 @@ impl Workshop {
             heard: self.heard.clone(),
             cache: config.cache.clone(),
             translation: translation(config),
-            warm: 1,
+            warm: warm_children(config),
         });
         let session = session_limits(config);
         let servers: Arc<dyn Servers> = Policed::new(

@@ -1,13 +1,18 @@
 //! What the configuration means to rooms that do not know it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, OnChildExit, Server};
+use crate::launch::install::memory;
 use crate::link::child::{Command, Environment};
 use crate::pool::Sharing;
 use crate::session::SessionLimits;
 use crate::translate::{Keys, legacy_server};
+
+/// With less, a server that nobody uses takes what another needs.
+const ENOUGH_MEMORY: u64 = 1 << 30;
 
 /// What a session may hold.
 pub(super) const fn session_limits(config: &Config) -> SessionLimits {
@@ -43,13 +48,24 @@ pub(super) const fn eras(era: ChildEra) -> Option<Eras> {
 
 /// How clients of one era have a server of another.
 pub(super) fn translation(config: &Config) -> Arc<legacy_server::Settings> {
+    let chosen = &config.translation;
+    let keys = chosen.keys.as_ref();
     Arc::new(legacy_server::Settings {
-        keys: Keys::random(),
+        keys: keys.map_or_else(Keys::random, |keys| Keys::new(keys.expose())),
         machine: config.machine.clone(),
-        patience: std::time::Duration::from_secs(300),
+        patience: chosen.patience,
         request: config.times.request,
-        roots: None,
+        roots: chosen.roots.clone().map(Into::into),
     })
+}
+
+/// How many servers are kept ready: one where there is memory for it.
+pub(super) fn warm_children(config: &Config) -> usize {
+    let small = || memory(Path::new("/")).is_some_and(|memory| memory < ENOUGH_MEMORY);
+    config
+        .translation
+        .warm
+        .unwrap_or_else(|| usize::from(!small()))
 }
 
 /// How a server is started.

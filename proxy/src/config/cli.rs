@@ -73,6 +73,14 @@ pub(super) struct Typed {
     /// Start the server at once, not for the first request
     #[arg(long, help_heading = "The server")]
     pub(super) eager: bool,
+    /// Servers kept ready for clients of another era than theirs: 1, or 0 below 1 GiB of memory, if it
+    /// is not said
+    #[arg(long, value_name = "N", help_heading = "The server")]
+    pub(super) warm_children: Option<String>,
+    /// Directories, as paths or file:// URIs, for servers that ask for roots and no client; repeatable,
+    /// or a comma list
+    #[arg(long, value_name = "PATH", help_heading = "The server", action = ArgAction::Append)]
+    pub(super) roots: Vec<String>,
     /// Exit with code 1 when five starts in a row have failed, so that a supervisor sees it
     #[arg(long, help_heading = "The server")]
     pub(super) exit_on_failure: bool,
@@ -167,6 +175,9 @@ pub(super) struct Typed {
     /// [default: 10m]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
     pub(super) child_idle_timeout: Option<String>,
+    /// For a client's answer to a server's question, where the two are of different eras [default: 5m]
+    #[arg(long, value_name = "DURATION", help_heading = "Times")]
+    pub(super) input_timeout: Option<String>,
     /// Until the proxy is idle: no call in flight, nothing said but keep-alives [default: 5m]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]
     pub(super) idle_timeout: Option<String>,
@@ -279,12 +290,13 @@ pub(super) const WITHOUT_VARIABLE: [&str; 6] = [
 ];
 
 /// Variables that are read beside those of the flags.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 6] = [
     "MCP_PROXY_AUTH_TOKEN",
     "MCP_PROXY_AUTH_TOKENS",
     "MCP_PROXY_LOG",
     "MCP_PROXY_MACHINE",
     "MCP_PROXY_FLY_SOCKET",
+    "MCP_PROXY_STATE_KEY",
 ];
 
 /// clap's description of the flags.

@@ -18,6 +18,7 @@ use super::named::Named;
 use super::network::{Network, Rate};
 use super::roster::Roster;
 use super::secret::Secret;
+use super::translation::StateKeys;
 
 /// Everything the program was told, after defaults, checks and conversions.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Config {
     pub child_mode: ChildMode,
     /// Which eras the server speaks.
     pub child_era: ChildEra,
+    /// How clients of one era have a server of another.
+    pub translation: Translation,
     /// What becomes of a session whose child has ended.
     pub on_child_exit: OnChildExit,
     /// Where sessions are kept over a restart.
@@ -115,6 +118,19 @@ pub enum ChildMode {
     Session,
     /// One child serves every session, initialised with no client capabilities.
     Shared,
+}
+
+/// How clients of one era have a server of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// What seals the states that clients hand back; `None`: a key of this process alone.
+    pub keys: Option<StateKeys>,
+    /// How long a question waits for its client.
+    pub patience: Duration,
+    /// Servers kept ready; `None`: as the memory allows.
+    pub warm: Option<usize>,
+    /// The text of the `ListRootsResult` for servers that ask no client.
+    pub roots: Option<String>,
 }
 
 /// What becomes of a session whose child has ended, however it did.

@@ -33,6 +33,7 @@ mod server;
 pub mod size;
 #[cfg(test)]
 mod tests;
+mod translation;
 mod verbs;
 
 pub use certificate::{Certificate, CertificateFault, Pair};
@@ -41,9 +42,10 @@ pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
 pub use meaning::{
     ChildEra, ChildMode, Config, Door, FlyMachine, Idle, IdleAction, Limits, Listen, Log,
-    LogFormat, LogLevel, OnChildExit, Server, Times, TokenPolicy,
+    LogFormat, LogLevel, OnChildExit, Server, Times, TokenPolicy, Translation,
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
 pub use network::{Network, Rate};
 pub use roster::{Holder, Roster, RosterFault, UNNAMED};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};
+pub use translation::StateKeys;

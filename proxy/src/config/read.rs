@@ -15,7 +15,10 @@ use super::faults::{Notes, Stop};
 use super::machine::{Machine, ThisMachine};
 use super::meaning::{ChildEra, ChildMode, Config, Limits, Listen, Times};
 use super::pick::Picker;
-use super::{argv, door, family, idle, install, lasting, log, named, paths, print, server, verbs};
+use super::{
+    argv, door, family, idle, install, lasting, log, named, paths, print, server, translation,
+    verbs,
+};
 
 /// A wait of no length would be over before it began.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -127,6 +130,7 @@ impl Config {
         let exit_on_failure = pick.switch("exit-on-failure", typed.exit_on_failure);
         let machine_name = machine_name(&mut pick);
         let idle = idle::read(&mut pick, &typed);
+        let translation = translation::read(&mut pick, &typed);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
         let audit = log::audit(&mut pick, &typed);
@@ -150,6 +154,7 @@ impl Config {
             state_dir,
             stateless,
             eager,
+            translation,
             exit_on_failure,
             machine: machine_name,
             cache,

@@ -142,7 +142,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 32, "flags with a default in their help");
+    assert_eq!(seen, 33, "flags with a default in their help");
 }
 
 #[test]
@@ -181,6 +181,9 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("child-idle-timeout", "0", "child_idle: None"),
         ("on-child-exit", "END", "on_child_exit: End"),
         ("state-dir", "/s", "state_dir: Some(\"/s\")"),
+        ("input-timeout", "20s", "patience: 20s"),
+        ("warm-children", "0", "warm: Some(0)"),
+        ("roots", "/a", "file:///a"),
         ("idle-timeout", "9m", "after: 540s"),
         ("idle-action", "exit", "action: Exit"),
         ("max-stream-idle", "3m", "max_stream: Some(180s)"),

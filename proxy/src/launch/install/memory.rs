@@ -53,6 +53,13 @@ fn least_up(mount: &Path, group: &str, file: &str) -> Option<u64> {
         .min()
 }
 
+/// What there is for this process in bytes: what the machine has, or its control group's limit.
+/// `root` is `/`; tests pass another.
+#[must_use]
+pub fn memory(root: &Path) -> Option<u64> {
+    memory_limit(root).or_else(|| total(&fs::read_to_string(root.join("proc/meminfo")).ok()?))
+}
+
 /// `MemTotal` in bytes.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo

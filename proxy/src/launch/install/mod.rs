@@ -21,7 +21,7 @@ mod store;
 
 pub use error::InstallError;
 pub use installer::{Installed, provide};
-pub use memory::{memory_limit, node_options};
+pub use memory::{memory, memory_limit, node_options};
 pub use order::{Order, prewarm};
 pub(crate) use provision::bounded;
 pub use provision::{InstallStatus, Provision};
