@@ -61,13 +61,41 @@ impl ToolList {
         F: Future<Output = Option<Tools>>,
     {
         let arrived = Instant::now();
-        let mut begun = self.reading.lock().await;
-        if let Some(begun) = *begun {
-            if begun > arrived {
-                // Somebody else read it for us, too.
-                return;
+        let begun = self.reading.lock().await;
+        if begun.is_some_and(|begun| begun > arrived) {
+            // Somebody else read it for us, too.
+            return;
+        }
+        self.read_now(begun, fetch).await;
+    }
+
+    /// Makes sure that the list was read: waits for whoever reads it, and reads it by `fetch` if that
+    /// came to nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ToolList::read`].
+    pub async fn know<F>(&self, fetch: impl FnOnce() -> F)
+    where
+        F: Future<Output = Option<Tools>>,
+    {
+        if !self.is_known() {
+            let begun = self.reading.lock().await;
+            if !self.is_known() {
+                self.read_now(begun, fetch).await;
             }
-            tokio::time::sleep_until(begun + PAUSE).await;
+        }
+    }
+
+    async fn read_now<F>(
+        &self,
+        mut begun: tokio::sync::MutexGuard<'_, Option<Instant>>,
+        fetch: impl FnOnce() -> F,
+    ) where
+        F: Future<Output = Option<Tools>>,
+    {
+        if let Some(before) = *begun {
+            tokio::time::sleep_until(before + PAUSE).await;
         }
         *begun = Some(Instant::now());
         let found = tokio::time::timeout(PATIENCE, fetch()).await.ok().flatten();

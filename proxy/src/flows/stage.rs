@@ -150,6 +150,11 @@ impl<S> Stage<S> {
         ));
     }
 
+    /// It ends because it was told to.
+    pub(crate) fn is_stopped(&mut self) {
+        self.mouth.closed(End::new(EndReason::Stopped));
+    }
+
     pub(crate) fn dies(&mut self) {
         self.mouth.closed(End::new(EndReason::Exited {
             code: Some(1),

@@ -30,6 +30,8 @@ mod round;
 mod stamp;
 mod state;
 mod station;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod welcome;
 

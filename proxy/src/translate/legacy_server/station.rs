@@ -234,9 +234,10 @@ impl Station {
 
     /// Makes sure that the list of tools was read.
     pub async fn know_tools(&self) {
-        if !self.tools.is_known() {
-            self.read_tools().await;
-        }
+        let limit = self.settings().request;
+        self.tools
+            .know(|| own::tools(&self.server, self.feed, limit))
+            .await;
     }
 }
 

@@ -7,22 +7,20 @@ use super::super::proxy::{Proxy, toy_path};
 use super::super::session::{LATEST, Session, initialize};
 use super::{said, tool};
 
+/// Without processes that only wait, so that they can be counted.
+const COLD: [&str; 2] = ["--warm-children", "0"];
+
 #[tokio::test]
 async fn a_server_without_discover_is_one_of_the_session_eras_however_it_says_so() {
     for answer in ["-32601", "-32602", "exit", "banner"] {
-        let proxy = Proxy::start(&[], &["--on-discover", answer]).await;
-        let error = tool(&proxy, 1, "count", json!({})).await.refused(400).await;
-        assert_eq!(error["code"], -32000, "{answer}");
-        assert!(
-            error["message"].as_str().unwrap().contains("initialize"),
-            "{error}"
-        );
-        // Nothing is spoilt for clients who can be served, and nothing is asked again.
+        let proxy = Proxy::start(&COLD, &["--on-discover", answer]).await;
+        // It was spoilt by the question for some, so it is another process that answers.
+        assert_eq!(said(&proxy, "count", json!({})).await, "1", "{answer}");
         let session = Session::open(&proxy.client(), LATEST).await;
         assert_eq!(session.call("count", json!({})).await, "1", "{answer}");
-        let before = proxy.said().lines().count();
-        tool(&proxy, 2, "count", json!({})).await.refused(400).await;
-        assert_eq!(proxy.said().lines().count(), before, "{answer}");
+        // Nothing is asked again.
+        assert_eq!(said(&proxy, "count", json!({})).await, "2", "{answer}");
+        assert_eq!(super::pids(&proxy).await.len(), 2, "{answer}");
         assert_eq!(
             proxy.client().get("/health/ready").await.status,
             200,
@@ -35,8 +33,7 @@ async fn a_server_without_discover_is_one_of_the_session_eras_however_it_says_so
 async fn a_silent_server_is_told_from_a_slow_one_by_asking_another_in_the_old_way() {
     let asked = async |answer| {
         let proxy = Proxy::start(&[], &["--on-discover", answer]).await;
-        let error = tool(&proxy, 1, "count", json!({})).await.refused(400).await;
-        assert_eq!(error["code"], -32000, "{answer}");
+        assert_eq!(said(&proxy, "count", json!({})).await, "1", "{answer}");
     };
     tokio::join!(asked("silent"), asked("garbage"));
 }
@@ -86,9 +83,14 @@ async fn a_legacy_client_of_a_newer_server_is_told_in_its_own_words() {
 
 #[tokio::test]
 async fn what_the_configuration_says_is_not_asked() {
-    let proxy = Proxy::start(&["--child-era", "legacy"], &["--era", "dual"]).await;
-    tool(&proxy, 1, "count", json!({})).await.refused(400).await;
-    assert!(super::pids(&proxy).await.is_empty());
+    let flags = ["--child-era", "legacy", "--warm-children", "0"];
+    let proxy = Proxy::start(&flags, &["--era", "dual", "--locks-on-discover"]).await;
+    assert_eq!(said(&proxy, "count", json!({})).await, "1");
+    assert_eq!(
+        proxy.client().status().await["children"][0]["era"],
+        "legacy"
+    );
+    assert_eq!(proxy.client().status().await["starts"], 1);
 }
 
 #[tokio::test]
@@ -127,16 +129,17 @@ async fn a_server_that_failed_to_start_once_is_not_forgotten_to_speak_2026_07_28
 #[tokio::test]
 async fn what_was_found_out_is_known_to_the_next_proxy() {
     let folder = std::env::temp_dir().join(format!("mcp-eras-kept-{}", std::process::id()));
-    let flags = ["--cache-dir", folder.to_str().unwrap()];
+    let flags = ["--cache-dir", folder.to_str().unwrap(), COLD[0], COLD[1]];
     let toy = ["--on-discover", "-32601"];
-    let first = Proxy::start(&flags, &toy).await;
-    tool(&first, 1, "count", json!({})).await.refused(400).await;
-    let next = Proxy::start(&flags, &toy).await;
-    tool(&next, 1, "count", json!({})).await.refused(400).await;
-    assert!(
-        super::pids(&next).await.is_empty(),
-        "nothing was started to find out"
-    );
+    for starts in [2, 1] {
+        let proxy = Proxy::start(&flags, &toy).await;
+        assert_eq!(said(&proxy, "count", json!({})).await, "1");
+        let status = proxy.client().status().await;
+        assert_eq!(
+            status["starts"], starts,
+            "nothing is started to find out twice"
+        );
+    }
     // Other arguments are another server.
     let other = Proxy::start(&flags, &["--era", "modern"]).await;
     assert_eq!(said(&other, "count", json!({})).await, "1");

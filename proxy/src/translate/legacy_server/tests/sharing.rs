@@ -1,0 +1,114 @@
+//! Several callers at one server.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_question_of_one_of_two_calls_reaches_neither() {
+    let mut place = Place::asking().await;
+    let _first = place.send("a", "tools/call", tool());
+    let _second = place.send("b", "tools/call", tool());
+    place.stage.hears();
+    place.stage.hears();
+    assert!(!place.station.asks());
+    place.asks(1, "whose?");
+    assert!(place.stage.hears().error().is_some());
+    assert!(place.station.asks(), "from now on one at a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_one_calls_until_it_is_over() {
+    let mut place = Place::asking().await;
+    let lease = place.station.lease().unwrap();
+    assert!(place.station.lease().is_none());
+    let turn = Turn::new(
+        Arc::clone(&place.station),
+        Principal::named("a"),
+        Some(lease),
+    );
+    let seated = Seated {
+        server: turn,
+        feed: FeedId(0),
+    };
+    let (outlet, tap) = Outlet::new(1 << 20);
+    let text = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": tool()});
+    let call = Call {
+        message: message(&text.to_string()),
+        exchange: ExchangeId(1),
+        outlet,
+        deadline: Instant::now() + Duration::from_secs(300),
+    };
+    let handle = Handle::call(&seated, call).unwrap();
+    drop(seated);
+    let call = place.stage.hears_of("tools/call");
+    place.asks(1, "name");
+    let (state, key) = Sent { handle, tap }.asked().await;
+    assert_eq!(place.station.waits_for().as_deref(), Some("elicitation_1"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(place.station.lease().is_none(), "it is parked");
+    let sent = place.send("a", "tools/call", answered(&state, &key, accept("x")));
+    place.stage.hears();
+    place.stage.answers(&call, "{}");
+    sent.answer().await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(place.station.lease().is_some());
+    assert_eq!(place.station.waits_for(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_record_reaches_the_only_call_that_wants_it() {
+    let desk = Desk::new(settings(None), true);
+    let mut place = Place::open(&desk, Profile::NONE, r#"{"logging":{}}"#).await;
+    let logged = |level: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"{level}","data":1}}}}"#
+        )
+    };
+    let wants = |level: &str| {
+        let mut params = tool();
+        params["_meta"] = json!({"io.modelcontextprotocol/logLevel": level});
+        params
+    };
+    let mut first = place.send("a", "tools/call", wants("warning"));
+    let set = value(&place.stage.hears_of("logging/setLevel"));
+    assert_eq!(set["params"]["level"], "warning");
+    let call = place.stage.hears_of("tools/call");
+    place.stage.says(&logged("info"));
+    place.stage.says(&logged("error"));
+    assert_eq!(first.told().await["params"]["level"], "error");
+    // Whose it is cannot be known while there are two.
+    let second = place.send("b", "tools/call", wants("debug"));
+    assert_eq!(
+        value(&place.stage.hears_of("logging/setLevel"))["params"]["level"],
+        "debug"
+    );
+    let other = place.stage.hears_of("tools/call");
+    place.stage.says(&logged("error"));
+    place.stage.answers(&other, "{}");
+    assert_eq!(second.answer().await["result"]["resultType"], "complete");
+    place.stage.answers(&call, "{}");
+    assert_eq!(first.answer().await["result"]["resultType"], "complete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_one_era_has_is_answered_here() {
+    let desk = Desk::new(settings(None), true);
+    let mut place = Place::open(&desk, Profile::NONE, r#"{"logging":{}}"#).await;
+    let discovered = place.send("a", "server/discover", json!({})).answer().await;
+    assert_eq!(
+        discovered["result"]["supportedVersions"],
+        json!(["2026-07-28"])
+    );
+    let task = place
+        .send("a", "tasks/get", json!({"taskId": "x"}))
+        .answer()
+        .await;
+    assert_eq!(task["error"]["code"], -32601);
+    place.stage.hears_nothing();
+    let unknown = place.send("a", "vendor/thing", json!({}));
+    let heard = place.stage.hears_of("vendor/thing");
+    let id = value(&heard)["id"].clone();
+    place.stage.says(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32602,"message":"no"}}}}"#
+    ));
+    assert_eq!(unknown.answer().await["error"]["code"], -32601);
+}
