@@ -74,10 +74,7 @@ impl Desk {
 
     pub(super) fn parked(&self, park: ParkId, round: &Arc<Round>) {
         let round = Arc::clone(round);
-        let now = Instant::now();
         let mut parks = self.parks.lock();
-        let old = |ended: Option<Instant>| ended.is_some_and(|ended| now - ended > GRACE);
-        parks.retain(|_, parked| !old(parked.ended));
         while parks
             .values()
             .filter(|parked| parked.ended.is_some())
@@ -100,13 +97,20 @@ impl Desk {
     }
 
     /// A parked call is over. One whose end was `unheard` is as good as never made.
-    pub(super) fn ended(&self, park: ParkId, unheard: bool) {
+    pub(super) fn ended(self: &Arc<Self>, park: ParkId, unheard: bool) {
         let mut parks = self.parks.lock();
         if unheard {
             // Bound, so that it is dropped after the lock.
             let _round = parks.remove(&park);
         } else if let Some(parked) = parks.get_mut(&park) {
             parked.ended = Some(Instant::now());
+            let desk = Arc::downgrade(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(GRACE).await;
+                if let Some(desk) = desk.upgrade() {
+                    let _round = desk.parks.lock().remove(&park);
+                }
+            });
         }
     }
 

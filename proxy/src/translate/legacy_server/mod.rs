@@ -30,6 +30,7 @@ mod round;
 mod stamp;
 mod state;
 mod station;
+mod task;
 #[cfg(test)]
 mod tests;
 mod turn;

@@ -9,6 +9,7 @@ use super::super::digest;
 use super::round::{Asked, Phase, Round, Token};
 use super::stamp;
 use super::state::{Answered, State};
+use super::task;
 use crate::exchange::{
     AskId, Call, Event, ExchangeId, Key, Outcome, Outlet, Profile, Refusal, Sink as _,
 };
@@ -175,6 +176,9 @@ impl Round {
             return Err(Refusal::Gone);
         };
         stamp::to_legacy(&mut call.message);
+        if self.task.is_some() {
+            task::ask_for(&mut call);
+        }
         call.outlet = Outlet::through(me);
         self.sent.store(true, Ordering::Release);
         let sent = self.station.server.call(self.station.feed, call);

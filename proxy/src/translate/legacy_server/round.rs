@@ -14,6 +14,7 @@ use super::question::{Question, refusal, required};
 use super::stamp;
 use super::state::{Answered, ParkId};
 use super::station::{Lease, Station};
+use super::task;
 use crate::exchange::{
     AskId, Call, Event, ExchangeId, Key, Outcome, Outlet, Principal, Profile, Push, Sink,
 };
@@ -38,6 +39,8 @@ pub(super) struct Round {
     /// The client's request; kept where its digest may be needed.
     pub(super) request: Option<Message>,
     pub(super) may_ask: bool,
+    /// The tool is one that runs as a task; how long it may take.
+    pub(super) task: Option<Duration>,
     /// The method is one of the specification's.
     known: bool,
     cacheable: bool,
@@ -132,6 +135,8 @@ impl Round {
             principal: principal.clone(),
             request: (may_ask && !station.profile.is_none()).then(|| message.clone()),
             may_ask,
+            task: needs_task(station, message)
+                .then(|| call.deadline.saturating_duration_since(Instant::now())),
             known: method::is_known(message.method().unwrap_or_default()),
             cacheable: properties.cacheable,
             level: message
@@ -252,18 +257,18 @@ impl Round {
             for (ask, reply) in replies {
                 let _late = server.answer(*feed, ask, reply);
             }
-            // The call was sent before it could lead to anything, but whoever sent it may not have
-            // written its key down yet.
-            let sent = round.sent.load(Ordering::Acquire);
-            while sent && round.key.get().is_none() && !server.is_gone() {
-                tokio::task::yield_now().await;
-            }
+            let key = if round.sent.load(Ordering::Acquire) {
+                round.known_key(&round.station).await
+            } else {
+                None
+            };
             let patience = Instant::now() + ENDING;
             while !round.served.load(Ordering::Acquire) && Instant::now() < patience {
                 tokio::time::sleep(LOOK).await;
             }
-            if let Some(key) = round.key.get() {
-                server.cancel(*key, None);
+            if let Some(key) = key {
+                round.station.end_task(key);
+                server.cancel(key, None);
             }
             drop(lease);
         });
@@ -276,6 +281,12 @@ impl Round {
     }
 
     fn done(&self, outcome: Outcome) {
+        if let (Some(left), Outcome::Result(result)) = (self.task, &outcome)
+            && let Some(id) = task::made(result)
+        {
+            self.wait_for(id, left);
+            return;
+        }
         let outcome = match outcome {
             Outcome::Result(mut message) => {
                 stamp::complete(&mut message, &self.station.welcome.info, self.cacheable);
@@ -314,6 +325,9 @@ impl Round {
             (std::mem::take(&mut inner.clients), inner.lease.take(), park)
         };
         self.station.over(self);
+        if let (Some(_), Some(key)) = (self.task, self.key.get()) {
+            self.station.forget_task(*key);
+        }
         if let Some((park, unheard)) = park {
             self.station.set_waiting(None);
             // Nobody was there to hear how it ended: who comes back finds no call.
@@ -325,6 +339,14 @@ impl Round {
         }
         lease
     }
+}
+
+/// Whether a call is of a tool that runs as a task or not at all.
+fn needs_task(station: &Station, message: &Message) -> bool {
+    message.method() == Some(method::TOOLS_CALL)
+        && message
+            .string(Member::Name)
+            .is_some_and(|name| station.tools.now().needs_task(&name))
 }
 
 /// The answer to a question that need not be asked: it was answered in the call's former life, or

@@ -15,6 +15,7 @@ use super::desk::Desk;
 use super::own;
 use super::question::refusal;
 use super::round::Round;
+use super::task::Tasks;
 use super::welcome::Welcome;
 use super::{LegacyServer, Settings};
 use crate::exchange::{
@@ -33,6 +34,7 @@ pub struct Station {
     pub(super) profile: Profile,
     pub(super) welcome: Welcome,
     pub(super) tools: ToolList,
+    pub(super) tasks: Tasks,
     /// Told whenever a lease may be had, or a server is over.
     changed: Arc<Notify>,
     leased: AtomicBool,
@@ -151,6 +153,7 @@ impl Station {
             profile,
             welcome: Welcome::of(welcomed),
             tools: ToolList::default(),
+            tasks: Tasks::default(),
             changed,
             leased: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),

@@ -175,6 +175,7 @@ impl Server for Turn {
         if listen::is_listening(key) {
             self.station.desk.unlisten(key);
         } else if key != ANSWERED {
+            self.station.end_task(key);
             self.station.server.cancel(key, notice);
         }
     }

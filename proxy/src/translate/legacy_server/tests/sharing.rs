@@ -112,3 +112,43 @@ async fn what_only_one_era_has_is_answered_here() {
     ));
     assert_eq!(unknown.answer().await["error"]["code"], -32601);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_runs_as_a_task_is_answered_plainly() {
+    let desk = Desk::new(settings(None), true);
+    let mut place = Place::open(&desk, Profile::FORM, r#"{"tools":{},"tasks":{}}"#).await;
+    tokio::task::yield_now().await;
+    let list = place.stage.hears_of("tools/list");
+    place.stage.answers(
+        &list,
+        r#"{"tools":[{"name":"t","execution":{"taskSupport":"required"}}]}"#,
+    );
+    place.station.know_tools().await;
+    let begin = async |place: &mut Place| {
+        let sent = place.send("a", "tools/call", tool());
+        let call = place.stage.hears_of("tools/call");
+        assert_eq!(value(&call)["params"]["task"], json!({"ttl": 300_000}));
+        place
+            .stage
+            .answers(&call, r#"{"task":{"taskId":"x","status":"working"}}"#);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let waited = place.stage.hears_of("tasks/result");
+        assert_eq!(value(&waited)["params"], json!({"taskId": "x"}));
+        (sent, waited)
+    };
+    let (sent, waited) = begin(&mut place).await;
+    place.asks(1, "name");
+    let (state, key) = sent.asked().await;
+    let sent = place.send("a", "tools/call", answered(&state, &key, accept("Ada")));
+    place.stage.hears();
+    place.stage.answers(&waited, r#"{"content":[]}"#);
+    let answer = sent.answer().await;
+    assert_eq!(answer["result"]["content"], json!([]));
+    assert_eq!(answer["result"]["resultType"], "complete");
+    // One that is given up is cancelled as a task, too.
+    let (sent, _waited) = begin(&mut place).await;
+    sent.handle.cancel(None);
+    let cancelled = place.stage.hears_of("tasks/cancel");
+    assert_eq!(value(&cancelled)["params"], json!({"taskId": "x"}));
+    place.stage.hears_of("notifications/cancelled");
+}
