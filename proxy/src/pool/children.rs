@@ -234,6 +234,7 @@ impl Pool {
         for conversation in living {
             conversation.expire(now);
         }
+        self.interpreters.sweep(now);
         if self.life.lock().is_due(now)
             && let Some(pool) = self.me.upgrade()
         {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mcp_wire::Era;
 
 use super::slots::Whose;
+use super::undecided::Undecided;
 use super::{Pool, Sharing};
 use crate::back::Conversation as _;
 use crate::back::legacy::Legacy;
@@ -13,17 +14,19 @@ use crate::exchange::{Refusal, Seat, Seated, Server as _};
 impl Pool {
     /// A place for a client of the session eras.
     pub(super) async fn legacy(&self, seat: Seat) -> Result<Seated, Refusal> {
-        if self.known_eras().await?.legacy == Some(false) {
-            return Err(Refusal::OtherEra {
-                speaks: Era::Modern,
-            });
+        let known = self.known_eras().await?.legacy;
+        if known == Some(false) {
+            return self.interpreted(seat).await;
         }
         let whose = match self.settings.sharing {
-            Sharing::Session => return self.own(seat).await,
+            Sharing::Session => return self.own(seat, known.is_some()).await,
             Sharing::All => None,
-            Sharing::Principal => Some(seat.principal),
+            Sharing::Principal => Some(seat.principal.clone()),
         };
-        let legacy = self.common(whose).await?;
+        let legacy = match self.common(whose).await {
+            Err(refusal) if Self::is_modern_only(&refusal) => return self.interpreted(seat).await,
+            legacy => legacy?,
+        };
         let feed = legacy.seat(seat.standing);
         if let Some(revival) = seat.revival {
             legacy.remember(feed, &revival, self.settings.start);
@@ -34,8 +37,8 @@ impl Pool {
         })
     }
 
-    /// A child of one client.
-    async fn own(&self, seat: Seat) -> Result<Seated, Refusal> {
+    /// A child of one client. `known`: that it speaks the session eras is.
+    async fn own(&self, seat: Seat, known: bool) -> Result<Seated, Refusal> {
         let spare = self.spare.lock().take().filter(|legacy| !legacy.is_gone());
         let legacy = match spare {
             Some(legacy) => legacy,
@@ -45,18 +48,34 @@ impl Pool {
                 legacy
             }
         };
+        let Some(revival) = &seat.revival else {
+            return Ok(if known {
+                Self::seated(&legacy, &seat)
+            } else {
+                Undecided::seat(&self.me, legacy, seat)
+            });
+        };
+        let seated = Self::seated(&legacy, &seat);
+        let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
+        let revived = legacy.revive(revival, self.settings.start).await;
+        if legacy.refused_legacy() {
+            self.eras.note(Era::Legacy, false);
+            drop(unfinished);
+            return self.interpreted(seat).await;
+        }
+        revived?;
+        unfinished.0 = None;
+        Ok(seated)
+    }
+
+    fn seated(legacy: &Arc<Legacy>, seat: &Seat) -> Seated {
         let seated = Seated {
-            feed: legacy.seat(seat.standing),
-            server: Arc::<Legacy>::clone(&legacy),
+            feed: legacy.seat(seat.standing.clone()),
+            server: Arc::<Legacy>::clone(legacy),
         };
         // Whoever fills it first is this very call.
         let _first = seat.early.set(seated.clone());
-        if let Some(revival) = seat.revival {
-            let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
-            legacy.revive(&revival, self.settings.start).await?;
-            unfinished.0 = None;
-        }
-        Ok(seated)
+        seated
     }
 
     /// A child of several clients, greeted once.

@@ -8,13 +8,15 @@
 //!
 //! Files: `children.rs` has the processes, `slots.rs` the common ones by whom they serve,
 //! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks,
-//! `translated.rs` and `crew.rs` clients of one at servers of the other,
+//! `translated.rs` and `crew.rs` clients of the newer at servers of the older, `interpreted.rs` and
+//! `undecided.rs` clients of the older at servers of the newer,
 //! `room.rs` how many children there may be in all pools, `life.rs` whether one may be started now,
 //! `tell.rs` what is told of all that, `measure.rs` what the children use.
 
 mod children;
 mod crew;
 mod heard;
+mod interpreted;
 mod legacy;
 mod life;
 mod measure;
@@ -24,6 +26,7 @@ mod room;
 mod slots;
 mod tell;
 mod translated;
+mod undecided;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -43,6 +46,7 @@ pub use self::room::Room;
 pub use self::tell::{ChildStatus, PoolStatus};
 
 use self::children::Children;
+use self::interpreted::Interpreters;
 use self::life::Life;
 use self::measure::Figures;
 use self::remembered::Remembered;
@@ -115,6 +119,8 @@ pub struct Pool {
     common: Slots<Legacy>,
     /// Children of 2026-07-28.
     moderns: Slots<Modern>,
+    /// What stands before these for clients of the session eras.
+    interpreters: Interpreters,
     /// Which eras the server speaks, as far as that is known.
     eras: Arc<Remembered>,
     /// What states that leave this proxy are marked with.
@@ -158,6 +164,7 @@ impl Pool {
             next: AtomicU64::new(1),
             common: Slots::default(),
             moderns: Slots::default(),
+            interpreters: Interpreters::default(),
             eras: Arc::new(eras),
             key: Arc::new(key),
             generations: AtomicU64::new(1),
@@ -175,7 +182,12 @@ impl Pool {
     ///
     /// Why it could not be started; the next request tries again.
     pub async fn warm(&self) -> Result<(), Refusal> {
+        let is_newer = self
+            .known_eras()
+            .await
+            .map(|eras| eras.legacy == Some(false));
         let warmed = match self.settings.sharing {
+            _ if is_newer == Ok(true) => self.modern_child(self.everybody()).await.map(drop),
             Sharing::Session => self.prepare_spare().await,
             Sharing::All => self.common(None).await.map(drop),
             Sharing::Principal => self.common(Some(Principal::anonymous())).await.map(drop),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mcp_wire::{Id, Message, Version, method, object};
 use tokio::time::Instant;
 
@@ -56,9 +57,10 @@ impl Modern {
         let Outcome::Result(discovered) = outcome else {
             return Ok(finding);
         };
-        let tools = discovered
-            .result()
-            .and_then(|result| object::get(result, "capabilities"))
+        let result = discovered.result().unwrap_or_default();
+        // Kept for as long as the server lives: not as a slice of the read buffer.
+        let _first = self.discovered.set(Bytes::copy_from_slice(result));
+        let tools = object::get(result, "capabilities")
             .and_then(|capabilities| object::get(capabilities, "tools"));
         if let Some(tools) = tools {
             if object::get(tools, "listChanged") == Some(b"true") {

@@ -20,8 +20,9 @@ mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
+use bytes::Bytes;
 use mcp_wire::{Era, Id, Message};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -43,6 +44,8 @@ pub struct Modern {
     link: Towards,
     crash: Crash,
     tools: ToolList,
+    /// What it said to `server/discover`.
+    discovered: OnceLock<Bytes>,
 }
 
 impl Modern {
@@ -57,6 +60,7 @@ impl Modern {
             link: Towards::default(),
             crash: Crash::default(),
             tools: ToolList::default(),
+            discovered: OnceLock::new(),
         })
     }
 
@@ -65,6 +69,12 @@ impl Modern {
     #[must_use]
     pub fn seat(&self, principal: &Principal) -> FeedId {
         self.machine.lock().seat(principal)
+    }
+
+    /// The text of its `DiscoverResult`; nothing before it was greeted.
+    #[must_use]
+    pub fn discovered(&self) -> Bytes {
+        self.discovered.get().cloned().unwrap_or_default()
     }
 
     /// Stops the server, whoever sits at it.
