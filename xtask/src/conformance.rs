@@ -1,5 +1,6 @@
 //! The official conformance suite, run against the proxy with our children behind it: one that
-//! speaks the legacy era only, and one that speaks both, behind one address for both revisions.
+//! speaks the legacy era only, one that speaks both, behind one address for both revisions, and one
+//! that speaks the newer era only, for clients of the older.
 //!
 //! There is no list of expected failures: every scenario that a revision requires passes, or
 //! the task fails. Scenarios that the suite runs without scoring are reported beside them, and
@@ -22,6 +23,7 @@ use scenario::Scenario;
 /// The children, as scripts of `proxy/tests/children`.
 const LEGACY: &str = "legacy.py";
 const DUAL: &str = "modern.py";
+const MODERN_ONLY: &str = "modern.py --modern-only";
 
 /// One run of the suite.
 struct Judged {
@@ -36,7 +38,7 @@ struct Judged {
     also: &'static [&'static str],
 }
 
-const RUNS: [Judged; 4] = [
+const RUNS: [Judged; 5] = [
     Judged {
         child: LEGACY,
         revision: "2025-11-25",
@@ -57,6 +59,12 @@ const RUNS: [Judged; 4] = [
     },
     Judged {
         child: DUAL,
+        revision: "2025-11-25",
+        scored: 30,
+        also: &["json-schema-2020-12"],
+    },
+    Judged {
+        child: MODERN_ONLY,
         revision: "2025-11-25",
         scored: 30,
         also: &["json-schema-2020-12"],
@@ -138,6 +146,7 @@ fn judge(chosen: &[&Judged], profile: Profile, log: &Log) -> Result<(Tally, Stri
     let binary = profile.build(log)?;
     let legacy = proxy(&binary, Python::Legacy, LEGACY, log)?;
     let dual = proxy(&binary, Python::Newest, DUAL, log)?;
+    let modern_only = proxy(&binary, Python::Newest, MODERN_ONLY, log)?;
     // At the same time, because each spends most of its time waiting, and because clients of
     // several revisions at once are what the proxy is for.
     let outcomes: Vec<_> = thread::scope(|scope| {
@@ -146,6 +155,7 @@ fn judge(chosen: &[&Judged], profile: Profile, log: &Log) -> Result<(Tally, Stri
             .map(|judged| {
                 let url = match judged.child {
                     LEGACY => &legacy.url,
+                    MODERN_ONLY => &modern_only.url,
                     _ => &dual.url,
                 };
                 let node = &node;
@@ -177,13 +187,16 @@ fn judge(chosen: &[&Judged], profile: Profile, log: &Log) -> Result<(Tally, Stri
     Ok((tally, lines))
 }
 
-/// A proxy with one of the children behind it.
+/// A proxy with one of the children behind it: a script, and its arguments.
 fn proxy(binary: &Path, python: Python, child: &str, log: &Log) -> Result<Proxy> {
+    let mut words = child.split_whitespace();
+    let script = words.next().unwrap_or_default();
     let mut command = Command::new(binary);
     command
         .args(["--port", "0", "--"])
         .arg(python.bin()?.join("python"))
-        .arg(place::root().join("proxy/tests/children").join(child));
+        .arg(place::root().join("proxy/tests/children").join(script))
+        .args(words);
     Proxy::start(&mut command, log)
 }
 
@@ -194,9 +207,11 @@ impl Judged {
 
     /// Runs the suite against `url`, with a log and a folder for its results of its own.
     fn run(&self, node: &Node, url: &str) -> Result<(Tally, String)> {
-        let folder: PathBuf = place::target()
-            .join("test-logs/conformance")
-            .join(format!("{}-{}", self.child, self.revision));
+        let folder: PathBuf = place::target().join("test-logs/conformance").join(format!(
+            "{}-{}",
+            self.child.replace(' ', ""),
+            self.revision
+        ));
         let results = folder.join("results");
         if results.exists() {
             std::fs::remove_dir_all(&results)

@@ -5,10 +5,11 @@ the official suite asks a server for. The era is the SDK's to choose: whoever
 opens with `initialize` gets 2025-11-25 for the life of this process, whoever
 opens with a request of 2026-07-28 gets that.
 
-    python modern.py              over standard input and output
-    python modern.py --http PORT  over the SDK's own HTTP layer
+    python modern.py                over standard input and output
+    python modern.py --modern-only  the same, without the legacy era
+    python modern.py --http PORT    over the SDK's own HTTP layer
 
-The second is for telling a check that fails through the proxy from one that this
+The last is for telling a check that fails through the proxy from one that this
 server fails: with conformance 0.2.0-alpha.12 and SDK 2.3.0 only
 `tasks-request-headers` fails there, because that SDK does not compare `Mcp-Name`
 for the methods of an extension.
@@ -19,6 +20,7 @@ Standard output belongs to the protocol; nothing here prints.
 import json
 import sys
 import warnings
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -249,8 +251,22 @@ def build() -> Server:
     return server
 
 
-async def over_stdio() -> None:
+async def no_handshake(
+    ctx: ServerRequestContext[Any, Any], call_next: Callable[[Any], Awaitable[Any]]
+) -> Any:
+    """Refuses `initialize` as a server does that has only 2026-07-28."""
+    if ctx.method == "initialize":
+        supported = {"supported": list(MODERN_PROTOCOL_VERSIONS)}
+        raise MCPError(
+            types.UNSUPPORTED_PROTOCOL_VERSION, "There is no initialize here.", supported
+        )
+    return await call_next(ctx)
+
+
+async def over_stdio(modern_only: bool) -> None:
     server = build()
+    if modern_only:
+        server.middleware.insert(0, no_handshake)
     changes = NotificationOptions(prompts_changed=True, tools_changed=True)
     async with stdio_server() as (read, write):
         # The legacy era has no extensions.
@@ -268,4 +284,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--http"]:
         over_http(int(sys.argv[2]))
     else:
-        anyio.run(over_stdio)
+        anyio.run(over_stdio, sys.argv[1:2] == ["--modern-only"])

@@ -11,10 +11,10 @@ use super::stateless;
 use crate::toy::within;
 
 /// The page, held to the text format: series by name and labels.
-struct Page(BTreeMap<String, f64>);
+pub(super) struct Page(BTreeMap<String, f64>);
 
 impl Page {
-    async fn of(client: &Client) -> Self {
+    pub(super) async fn of(client: &Client) -> Self {
         let reply = client.get("/metrics").await;
         assert_eq!(reply.status, 200);
         let kind = reply.header("content-type").unwrap();
@@ -79,7 +79,7 @@ impl Page {
         found.iter().sum::<f64>() + 0.0
     }
 
-    fn calls(&self, method: &str, outcome: &str, era: &str) -> f64 {
+    pub(super) fn calls(&self, method: &str, outcome: &str, era: &str) -> f64 {
         let labels = [
             ("server", "mcp-toy"),
             ("method", method),

@@ -42,4 +42,5 @@ mod tls;
 mod told;
 mod told_of_children;
 mod tools;
+mod translated;
 mod typed;

@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use super::super::client::request;
 use super::super::proxy::{Proxy, toy_path};
-use super::super::session::{LATEST, Session, initialize};
+use super::super::session::{LATEST, Session};
 use super::{said, tool};
 
 /// Without processes that only wait, so that they can be counted.
@@ -55,30 +54,6 @@ async fn a_server_that_cannot_start_is_not_taken_for_an_old_one() {
         error["message"].as_str().unwrap().contains("status 4"),
         "{error}"
     );
-}
-
-#[tokio::test]
-async fn a_legacy_client_of_a_newer_server_is_told_in_its_own_words() {
-    let proxy = Proxy::start(&[], &["--era", "modern"]).await;
-    let greeting = initialize(LATEST);
-    let first = proxy.client().post(&greeting).await;
-    assert_eq!(first.header("mcp-session-id"), None);
-    let error = first.json().await["error"].clone();
-    assert_eq!(error["code"], -32602);
-    assert_eq!(error["data"]["supported"], json!(["2026-07-28"]));
-    // From then on it is known, and costs no process.
-    crate::toy::within("the verdict", async {
-        while !super::pids(&proxy).await.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    let error = proxy.client().post(&greeting).await.refused(400).await;
-    assert_eq!(error["code"], -32602);
-    assert!(super::pids(&proxy).await.is_empty());
-    let body = request(1, "tools/list", json!({}));
-    assert_eq!(proxy.client().post(&body).await.status, 400);
-    assert_eq!(said(&proxy, "count", json!({})).await, "1");
 }
 
 #[tokio::test]

@@ -1,0 +1,3 @@
+//! Clients of one era before servers of the other.
+
+mod modern_only;
