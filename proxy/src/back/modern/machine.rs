@@ -55,7 +55,8 @@ pub(super) struct Machine {
     /// Until when it is kept though nobody waits: a client has a question to answer, or a task to
     /// ask after.
     pub(super) needed: Instant,
-    /// Calls that were given up, and when. Their server may still work on them, and write of them.
+    /// Calls that were given up, and when, of those that wanted log records. Their server may still
+    /// work on them, and write of them.
     abandoned: VecDeque<(Key, Instant)>,
 }
 
@@ -221,13 +222,17 @@ impl Machine {
         link: &dyn Link,
     ) {
         if let Some(call) = self.calls.remove(&key) {
-            self.abandon(key, now);
+            self.abandon(key, &call, now);
             send_cancel(key, notice, link);
             call.done(Outcome::Cancelled);
         }
     }
 
-    fn abandon(&mut self, key: Key, now: Instant) {
+    /// A call that wanted no log records is none that a record could be about.
+    fn abandon(&mut self, key: Key, call: &InFlight, now: Instant) {
+        if call.level.is_none() {
+            return;
+        }
         self.abandoned.push_back((key, now));
         if self.abandoned.len() > MAX_ABANDONED {
             self.abandoned.pop_front();
@@ -261,7 +266,7 @@ impl Machine {
             .collect();
         for key in over {
             if let Some(call) = self.calls.remove(&key) {
-                self.abandon(key, now);
+                self.abandon(key, &call, now);
                 send_cancel(key, None, link);
                 call.done(Outcome::Lost(parting::late()));
             }

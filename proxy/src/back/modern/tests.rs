@@ -167,6 +167,40 @@ async fn a_log_record_reaches_the_one_call_that_wants_it_and_none_of_two() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_given_up_and_wanted_no_log_silences_nobody() {
+    let mut stage = Stage::modern(alone());
+    let seated = stage.seat_of("anna");
+    let mut client = Connection::new(PLENTY);
+    let wanting = |id: &str| {
+        let params = r#"{"_meta":{"io.modelcontextprotocol/logLevel":"info"}}"#;
+        request(id, "tools/call", params)
+    };
+    let record = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error"}}"#;
+    let listen = request("1", "subscriptions/listen", r#"{"notifications":{}}"#);
+    send(&mut client, &seated, 1, "1", &listen).cancel(None);
+    let plain = request("2", "tools/call", "{}");
+    send(&mut client, &seated, 2, "2", &plain).cancel(None);
+    for _ in 0..4 {
+        stage.hears();
+    }
+    send(&mut client, &seated, 3, "3", &wanting("3")).detach();
+    let heard = stage.hears_of("tools/call");
+    stage.says(record);
+    assert_eq!(
+        read(&mut client, 3).await,
+        ["cancelled 1", "cancelled 2", record]
+    );
+    // One that wanted them may be meant.
+    send(&mut client, &seated, 4, "4", &wanting("4")).cancel(None);
+    stage.says(record);
+    stage.answers(&heard, "{}");
+    assert_eq!(
+        read(&mut client, 2).await,
+        ["cancelled 4", r#"{"jsonrpc":"2.0","id":3,"result":{}}"#]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_state_of_a_shared_server_is_good_for_whom_it_was_given_to() {
     let mut stage = Stage::modern(shared());
     let (anna, bert) = (stage.seat_of("anna"), stage.seat_of("bert"));
