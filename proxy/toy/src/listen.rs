@@ -13,8 +13,8 @@ const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 /// The lists that a client can be told of, as the filter and as the notification name them.
 const LISTS: [(&str, &str); 3] = [
     ("toolsListChanged", "tools"),
-    ("promptsListChanged", "prompts"),
     ("resourcesListChanged", "resources"),
+    ("promptsListChanged", "prompts"),
 ];
 
 /// One standing request.

@@ -1,6 +1,6 @@
 //! The tools that send more than their answer: progress, log lines, news, and questions.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use crate::{
     listen,
@@ -24,7 +24,11 @@ pub(crate) fn progress(call: &Call) -> Outcome {
             r#"{{"progressToken":{token},"progress":{step},"total":{n},"message":"step {step} of {n}"}}"#
         );
         call.toy.notify("notifications/progress", &params);
-        call.pause();
+        let ms = call.number("ms", 0);
+        if ms > 0 && call.toy.sleep(&call.id, Duration::from_millis(ms)) {
+            // Whoever cancelled it expects no more of it.
+            return Outcome::Nothing;
+        }
     }
     Outcome::Text(format!("{n} steps"))
 }
@@ -60,21 +64,55 @@ pub(crate) fn ask(call: &Call) -> Outcome {
         return Outcome::Error(INVALID_PARAMS, format!("unknown kind {kind:?}"));
     };
     let wait = Duration::from_millis(call.number("wait_ms", ASK_WAIT_MS));
-    let mut answers = Vec::new();
-    for _ in 0..call.number("n", 1) {
-        let Some(answer) = call.toy.ask(method, &params, wait) else {
-            return Outcome::Failed("nobody answered".to_owned());
-        };
-        let answer = Object::parse(&answer).unwrap_or_default();
-        answers.push(
-            answer
-                .raw("result")
-                .or_else(|| answer.raw("error"))
-                .unwrap_or("null")
-                .to_owned(),
-        );
+    let n = call.number("n", 1);
+    let question = |place: u64| {
+        let params = named(call, place, &params);
+        call.toy.ask(method, &params, wait)
+    };
+    let answers: Option<Vec<String>> = if call.arguments.flag("together") {
+        // Each waits for its own answer, so that all are asked before any is answered.
+        thread::scope(|scope| {
+            let question = &question;
+            let asking: Vec<_> = (1..=n)
+                .map(|place| scope.spawn(move || question(place)))
+                .collect();
+            let answered = asking.into_iter().map(|asked| asked.join().ok().flatten());
+            answered.collect()
+        })
+    } else {
+        (1..=n).map(question).collect()
+    };
+    match answers {
+        None => Outcome::Failed("nobody answered".to_owned()),
+        Some(answers) => {
+            let outcomes: Vec<String> = answers.iter().map(|answer| outcome(answer)).collect();
+            Outcome::Text(outcomes.join("\n"))
+        }
     }
-    Outcome::Text(answers.join("\n"))
+}
+
+/// The params of one of several questions, with the key that it would like to be asked under, if it has one.
+fn named(call: &Call, place: u64, params: &str) -> String {
+    let Some(key) = call.arguments.text("key") else {
+        return params.to_owned();
+    };
+    let key = if place == 1 {
+        key
+    } else {
+        format!("{key}{place}")
+    };
+    let meta = format!(r#"{{"_meta":{{"mcp-proxy/inputKey":{}}}"#, quote(&key));
+    match params.strip_prefix('{') {
+        Some("}") | None => format!("{meta}}}"),
+        Some(rest) => format!("{meta},{rest}"),
+    }
+}
+
+/// What an answer says, as it was spelled.
+fn outcome(answer: &str) -> String {
+    let answer = Object::parse(answer).unwrap_or_default();
+    let said = answer.raw("result").or_else(|| answer.raw("error"));
+    said.unwrap_or("null").to_owned()
 }
 
 pub(crate) fn notify(call: &Call) -> Outcome {
