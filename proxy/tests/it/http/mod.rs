@@ -24,6 +24,7 @@ mod installing;
 mod kept;
 mod life;
 mod limits;
+mod matrix;
 mod metrics;
 mod named;
 mod pages;

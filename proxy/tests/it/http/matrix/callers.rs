@@ -1,0 +1,107 @@
+//! Many callers of 2026-07-28 at once, of two principals, at one server that asks in the middle of its calls: nothing
+//! in such a question names the call, and yet none may reach the wrong caller.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{
+    super::{
+        client::{Client, text},
+        proxy::Proxy,
+        stateless::{headers, whole},
+    },
+    pending,
+};
+
+/// Callers of each principal.
+const CALLERS: usize = 8;
+
+/// Questions of each call, one after another.
+const QUESTIONS: usize = 3;
+
+const PRINCIPALS: [(&str, &str); 2] = [
+    ("alice", "correct-horse-of-alice"),
+    ("bob", "battery-staple-of-bob"),
+];
+
+const TOKENS: (&str, &str) = (
+    "MCP_PROXY_AUTH_TOKENS",
+    "alice:correct-horse-of-alice,bob:battery-staple-of-bob",
+);
+
+/// Calls the tool once more; gives the whole answer.
+async fn post(client: &Client, id: usize, params: &Value) -> Value {
+    let message = whole(id.into(), "tools/call", params.clone());
+    let answer = headers(client, &message).post(message).await.answer().await;
+    assert_eq!(answer["id"], id, "{answer}");
+    answer
+}
+
+/// One call, from its first request to its answer. Every question has to carry this caller's nonce, every answer
+/// carries one that only this caller knows, and the result has to tell exactly these.
+async fn caller(client: Client, nonce: String) {
+    let arguments = json!({ "message": nonce, "n": QUESTIONS });
+    let mut params = json!({ "name": "ask", "arguments": arguments });
+    let mut expected = Vec::new();
+    let mut states = BTreeSet::new();
+    for round in 1..=QUESTIONS {
+        let answer = post(&client, round, &params).await;
+        let result = &answer["result"];
+        assert_eq!(result["resultType"], "input_required", "{answer}");
+        let requests = result["inputRequests"].as_object().unwrap();
+        assert_eq!(requests.len(), 1, "{answer}");
+        let (key, question) = requests.iter().next().unwrap();
+        assert_eq!(
+            question["params"]["message"], nonce,
+            "a stranger's: {answer}"
+        );
+        let state = result["requestState"].as_str().unwrap();
+        assert!(
+            states.insert(state.to_owned()),
+            "a state that was there: {answer}"
+        );
+        let name = format!("{nonce} in round {round}");
+        let said = json!({ "action": "accept", "content": { "name": name } });
+        expected.push(said.clone());
+        let mut responses = json!({});
+        responses[key] = said;
+        params["inputResponses"] = responses;
+        params["requestState"] = state.into();
+    }
+    let answer = post(&client, QUESTIONS + 1, &params).await;
+    let told: Vec<Value> = text(&answer)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(told, expected);
+}
+
+async fn all_at_once() {
+    let proxy = Proxy::start_with(&[TOKENS], &["--max-children", "32"], &[]).await;
+    let mut callers = JoinSet::new();
+    for (name, token) in PRINCIPALS {
+        let bearer = format!("Bearer {token}");
+        let client = proxy.client().with("Authorization", &bearer);
+        for n in 0..CALLERS {
+            callers.spawn(caller(client.clone(), format!("{name} {n}")));
+        }
+    }
+    let mut done = 0;
+    while let Some(outcome) = callers.join_next().await {
+        outcome.unwrap();
+        done += 1;
+    }
+    assert_eq!(done, PRINCIPALS.len() * CALLERS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_question_reaches_the_wrong_caller() {
+    let outcome = pending::attempt(pending::CALLERS, all_at_once()).await;
+    match (outcome, pending::CALLERS) {
+        (Ok(()), true) => panic!("it passes, and is still listed as pending"),
+        (Err(said), false) => panic!("{said}"),
+        (Ok(()), false) | (Err(_), true) => {}
+    }
+}
