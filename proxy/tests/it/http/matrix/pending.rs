@@ -5,19 +5,13 @@ use std::{any::Any, time::Duration};
 
 use super::{
     script::Step,
-    speaker::Client::{self, HttpSse, Session, Stateless},
-    table::Server::{self, Legacy, Modern},
+    speaker::Client::{self, HttpSse, Session},
+    table::Server::{self, Modern},
 };
 
 /// The rows of the table that are to come, by composition.
-const ROWS: &[(Client, Server, &[Step])] = &[
-    (Stateless, Legacy, &Step::ALL),
-    (Session, Modern, &Step::ALL),
-    (HttpSse, Modern, &Step::ALL),
-];
-
-/// Whether callers of 2026-07-28 can be asked by a server of the legacy era.
-pub(super) const CALLERS: bool = true;
+const ROWS: &[(Client, Server, &[Step])] =
+    &[(Session, Modern, &Step::ALL), (HttpSse, Modern, &Step::ALL)];
 
 /// How long a row may take: less than the runner allows a test, so that the row is named.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -179,7 +179,8 @@ async fn subscribe(speaker: &mut Speaker) -> String {
     news(speaker).await
 }
 
-/// Makes news and gives all that is heard up to the last of them.
+/// Makes news and gives all that is heard up to the last of them. Who is told that something may have changed while a
+/// server came back need not be told again that it did just then.
 async fn news(speaker: &mut Speaker) -> String {
     // The server may be a new one that has yet to be told of the subscription.
     within("somebody to be told", async {
@@ -205,6 +206,7 @@ async fn news(speaker: &mut Speaker) -> String {
             other => panic!("unexpected news: {other}"),
         });
     }
+    heard.dedup();
     heard.join(", ")
 }
 

@@ -137,7 +137,7 @@ const TABLE: [Row; Step::ALL.len()] = [
         // Who listens is told what may have changed while nobody was there to tell.
         but: &[(
             |client, _| !in_session(client),
-            "an error; another process; tools, prompts, resources, updated, updated, tools, resources, prompts",
+            "an error; another process; tools, prompts, resources, updated, tools, resources, prompts",
         )],
     },
 ];
