@@ -60,15 +60,6 @@ impl Crew {
         Arc::clone(&self.changed)
     }
 
-    /// Whether any of its servers has asked anything.
-    pub(super) fn asks(&self) -> bool {
-        self.state
-            .lock()
-            .stations
-            .iter()
-            .any(|station| station.asks())
-    }
-
     /// Whether it has no servers and is about to have none.
     pub(super) fn is_empty(&self) -> bool {
         let mut state = self.state.lock();

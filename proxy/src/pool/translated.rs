@@ -32,7 +32,7 @@ pub(super) struct Translation {
     spares: Mutex<Vec<Arc<Legacy>>>,
     warming: AtomicUsize,
     /// The server has been seen to ask.
-    asks: AtomicBool,
+    asks: Arc<AtomicBool>,
 }
 
 impl Translation {
@@ -44,7 +44,7 @@ impl Translation {
             desks: Mutex::default(),
             spares: Mutex::default(),
             warming: AtomicUsize::new(0),
-            asks: AtomicBool::new(false),
+            asks: Arc::default(),
         }
     }
 
@@ -69,10 +69,6 @@ impl Translation {
 }
 
 impl LegacyServer for Legacy {
-    fn asks(&self) -> bool {
-        Self::asks(self)
-    }
-
     fn restless_until(&self) -> Option<Instant> {
         Self::restless_until(self)
     }
@@ -99,7 +95,7 @@ impl Pool {
             None => {
                 let crew = self.translation.crew(&whose, needs.profile);
                 let asking = needs.may_ask && !needs.profile.is_none();
-                let leased = asking && self.asks(&crew);
+                let leased = asking && self.asks();
                 let pool = self.me()?;
                 let start = || {
                     let (pool, whose, crew) = (Arc::clone(&pool), whose.clone(), Arc::clone(&crew));
@@ -119,17 +115,12 @@ impl Pool {
     }
 
     /// Whether the server asks, as far as it was seen, now or in an earlier life of this proxy.
-    fn asks(&self, crew: &Crew) -> bool {
-        let seen = &self.translation.asks;
-        if seen.load(Ordering::Relaxed) {
-            return true;
-        }
-        let asks = self.eras.asks() || crew.asks();
-        if asks {
-            seen.store(true, Ordering::Relaxed);
+    fn asks(&self) -> bool {
+        let seen = self.translation.asks.load(Ordering::Relaxed);
+        if seen {
             self.eras.note_asks();
         }
-        asks
+        seen || self.eras.asks()
     }
 
     /// Another server of a crew: a warm process, or a new one.
@@ -143,7 +134,7 @@ impl Pool {
         let legacy = match self.take_spare() {
             Some(spare) => spare,
             None => {
-                let legacy = Legacy::of_callers();
+                let legacy = Legacy::of_callers(Arc::clone(&self.translation.asks));
                 self.start(&legacy, false).await?;
                 legacy
             }
@@ -194,7 +185,7 @@ impl Pool {
         for _ in 0..missing {
             let pool = Arc::clone(self);
             tokio::spawn(async move {
-                let legacy = Legacy::of_callers();
+                let legacy = Legacy::of_callers(Arc::clone(&pool.translation.asks));
                 // That one cannot be started is found out by whoever needs it.
                 let started = pool.start(&legacy, true).await;
                 let translation = &pool.translation;

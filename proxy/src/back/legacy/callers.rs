@@ -6,6 +6,8 @@
 //! server's time makes sure that this is so once the server has been seen to ask.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -25,16 +27,16 @@ const MAX_ABANDONED: usize = 256;
 pub(super) struct Callers {
     /// When one last wanted something.
     pub(super) last_used: Instant,
-    /// The server has asked something.
-    pub(super) asks: bool,
+    /// Said when the server asks something, to all who start servers of its kind.
+    pub(super) asks: Arc<AtomicBool>,
     abandoned: VecDeque<(Key, Instant)>,
 }
 
 impl Callers {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(asks: Arc<AtomicBool>, now: Instant) -> Self {
         Self {
             last_used: now,
-            asks: false,
+            asks,
             abandoned: VecDeque::new(),
         }
     }

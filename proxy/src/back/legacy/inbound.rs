@@ -1,5 +1,7 @@
 //! What the server wrote, and whom it is for.
 
+use std::sync::atomic::Ordering;
+
 use mcp_wire::{Era, ErrorCode, Id, Kind, Member, Message, method};
 use tokio::time::Instant;
 
@@ -71,7 +73,7 @@ impl Machine {
                 let _unheard = link.send(&mcp_wire::result_message(&id, b"{}"));
                 return;
             }
-            callers.asks = true;
+            callers.asks.store(true, Ordering::Relaxed);
         }
         let Some(route) = self.question_route(now) else {
             let reply = if name == method::PING {

@@ -5,6 +5,8 @@
 //! clients of one server must not see of each other.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -133,9 +135,9 @@ impl Machine {
         }
     }
 
-    pub(super) fn of_callers(now: Instant) -> Self {
+    pub(super) fn of_callers(asks: Arc<AtomicBool>, now: Instant) -> Self {
         Self {
-            callers: Some(Callers::new(now)),
+            callers: Some(Callers::new(asks, now)),
             ..Self::of_one()
         }
     }

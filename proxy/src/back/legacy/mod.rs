@@ -63,16 +63,10 @@ impl Legacy {
     }
 
     /// A server for callers of another era, who have their requests put to it one by one;
-    /// [`Legacy::introduce`] greets it.
+    /// [`Legacy::introduce`] greets it. `asks` is set as soon as it asks anything.
     #[must_use]
-    pub fn of_callers() -> Arc<Self> {
-        Self::with(Machine::of_callers(Instant::now()))
-    }
-
-    /// Whether the server has asked anything of its callers.
-    pub fn asks(&self) -> bool {
-        let machine = self.machine.lock();
-        machine.callers.as_ref().is_some_and(|callers| callers.asks)
+    pub fn of_callers(asks: Arc<AtomicBool>) -> Arc<Self> {
+        Self::with(Machine::of_callers(asks, Instant::now()))
     }
 
     /// Until when the server may ask because of calls that were given up; `None` where it may not.

@@ -49,9 +49,6 @@ use crate::exchange::Server;
 
 /// What is asked of the conversation with such a server, beyond what every server does.
 pub trait LegacyServer: Server {
-    /// Whether it has asked anything of its callers.
-    fn asks(&self) -> bool;
-
     /// Until when it may ask because of calls that were given up.
     fn restless_until(&self) -> Option<Instant>;
 

@@ -188,12 +188,6 @@ impl Station {
         self.server.crash()
     }
 
-    /// Whether the server has asked anything.
-    #[must_use]
-    pub fn asks(&self) -> bool {
-        self.server.asks()
-    }
-
     /// What the call that has this server to itself waits for a client to answer, in words; `None` if
     /// there is none or if it waits for nobody.
     #[must_use]

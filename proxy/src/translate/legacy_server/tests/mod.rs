@@ -5,6 +5,7 @@ mod rounds;
 mod sharing;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mcp_wire::Message;
@@ -38,12 +39,15 @@ fn settings(roots: Option<&'static str>) -> Arc<Settings> {
 struct Place {
     stage: Stage,
     station: Arc<Station>,
+    /// It has asked something.
+    asks: Arc<AtomicBool>,
 }
 
 impl Place {
     /// A server with these capabilities, greeted for clients of this profile.
     async fn open(desk: &Arc<Desk>, profile: Profile, capabilities: &str) -> Self {
-        let legacy = Legacy::of_callers();
+        let asks = Arc::default();
+        let legacy = Legacy::of_callers(Arc::clone(&asks));
         let mut stage = Stage::with(Arc::clone(&legacy));
         let doorbell = Arc::new(Doorbell::default());
         let feed = legacy.seat(doorbell.outlet());
@@ -63,7 +67,11 @@ impl Place {
         let server: Arc<dyn LegacyServer> = legacy;
         let changed = Arc::new(Notify::new());
         let station = Station::open(server, (feed, &doorbell), desk, profile, &welcomed, changed);
-        Self { stage, station }
+        Self {
+            stage,
+            station,
+            asks,
+        }
     }
 
     /// A server without any capability, for one principal who can be asked by a form.

@@ -3,15 +3,10 @@
 
 use std::{any::Any, time::Duration};
 
-use super::{
-    script::Step,
-    speaker::Client::{self, HttpSse, Session},
-    table::Server::{self, Modern},
-};
+use super::{script::Step, speaker::Client, table::Server};
 
 /// The rows of the table that are to come, by composition.
-const ROWS: &[(Client, Server, &[Step])] =
-    &[(Session, Modern, &Step::ALL), (HttpSse, Modern, &Step::ALL)];
+const ROWS: &[(Client, Server, &[Step])] = &[];
 
 /// How long a row may take: less than the runner allows a test, so that the row is named.
 const PATIENCE: Duration = Duration::from_secs(30);
