@@ -71,6 +71,7 @@ fn with_runtime<F: Future<Output = ExitCode>>(log: &Log, work: impl FnOnce() -> 
         let _closed = writeln!(std::io::stderr(), "mcp-proxy cannot start: {error}");
         return ExitCode::from(USAGE);
     }
+    observe::panic::report();
     if let Err(error) = observe::metrics::install() {
         tracing::error!("failed to {error}");
         return ExitCode::FAILURE;

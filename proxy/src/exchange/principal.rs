@@ -29,6 +29,12 @@ impl Principal {
         Self(name.into())
     }
 
+    /// The name, of those who have one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        (*self != Self::anonymous()).then(|| self.as_str())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,6 +9,7 @@
 //! paths, `served.rs` is one server with its fronts.
 
 mod body;
+mod caught;
 mod conversation;
 mod endpoint;
 mod era;

@@ -121,6 +121,9 @@ pub enum Fault {
     /// The system has no random numbers for a session id.
     #[error("no session id could be made")]
     NoRandom,
+    /// The proxy met a bug of its own; see `caught.rs`.
+    #[error("the proxy has a bug and could not answer this; its log says where")]
+    Panicked,
     /// The door stayed shut.
     #[error("{}", .0.sentence())]
     Door(guard::Refusal),
@@ -206,7 +209,7 @@ impl Fault {
             Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::StreamTaken => StatusCode::CONFLICT,
             Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoRandom | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Door(guard::Refusal::Unauthorized { .. }) => StatusCode::UNAUTHORIZED,
             Self::Door(guard::Refusal::TooOften { .. } | guard::Refusal::TooMany { .. }) => {
                 StatusCode::TOO_MANY_REQUESTS
@@ -237,6 +240,7 @@ impl Fault {
             | Self::IdInFlight
             | Self::InitializedTwice
             | Self::NotInitialized => ErrorCode::INVALID_REQUEST,
+            Self::Panicked => ErrorCode::INTERNAL_ERROR,
             _ => ErrorCode::SERVER_ERROR,
         }
     }

@@ -2,8 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 
+use super::caught::{Answering, Caught};
 use super::held::until_taken;
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
@@ -126,25 +126,25 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Caught;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        let entrance = &self.entrance;
-        let Some(cors) = entrance.0.guard.cors() else {
-            return entrance.answer(head, body, self.peer);
-        };
-        let crossing = cors.crossing(&head);
-        let answering = entrance.answer(head, body, self.peer);
-        Box::pin(async move {
-            let mut response = answering.await?;
-            crossing.mark(response.headers_mut());
-            Ok(response)
+        Caught::of(|| {
+            let (head, body) = request.into_parts();
+            let entrance = &self.entrance;
+            let Some(cors) = entrance.0.guard.cors() else {
+                return entrance.answer(head, body, self.peer);
+            };
+            let crossing = cors.crossing(&head);
+            let answering = entrance.answer(head, body, self.peer);
+            Box::pin(async move {
+                let mut response = answering.await?;
+                crossing.mark(response.headers_mut());
+                Ok(response)
+            })
         })
     }
 }
-
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl Entrance {
     /// Asks the guard, and lets whatever is at the path answer.

@@ -1,4 +1,4 @@
-//! The log: where it goes, how it looks, and how foreign bytes become one harmless line.
+//! The log: where it goes and which records are in it. How one looks is `record.rs`'.
 //!
 //! Standard output belongs to the protocol, so everything goes to standard error. Which records are
 //! shown is decided once, at start.
@@ -9,13 +9,11 @@ use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::escape::escape;
+use super::record::{Json, Text};
 use crate::config::{Log, LogFormat, LogLevel};
-
-/// How much of a label is shown in text, in bytes.
-const MAX_LABEL: usize = 200;
 
 /// The log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -65,93 +63,19 @@ where
         None => EnvFilter::default().add_directive(level(log.level).into()),
     };
     let builder = tracing_subscriber::fmt()
-        .with_writer(Labelled::new(log, writer))
-        .with_env_filter(filter);
+        .with_writer(writer)
+        .with_env_filter(filter)
+        // What is coloured is ours to say: fields are foreign.
+        .with_ansi(false);
     Ok(match log.format {
-        LogFormat::Text => Box::new(builder.with_ansi(ansi).finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+        LogFormat::Text => Box::new(builder.event_format(Text::new(&log.labels, ansi)).finish()),
+        LogFormat::Json => Box::new(
+            builder
+                .fmt_fields(JsonFields::new())
+                .event_format(Json::new(&log.labels))
+                .finish(),
+        ),
     })
-}
-
-/// Puts the labels on every record: before its other members, or at the end of its line.
-///
-/// The formatter writes a record with one call, so a record is told by its beginning.
-struct Labelled<W> {
-    writer: W,
-    /// What follows the brace of a record in JSON.
-    members: String,
-    /// What precedes the end of a line of text.
-    words: String,
-}
-
-impl<W> Labelled<W> {
-    fn new(log: &Log, writer: W) -> Self {
-        let (mut members, mut words) = (String::new(), String::new());
-        for (name, value) in &log.labels {
-            match log.format {
-                LogFormat::Json => {
-                    members.push_str(&format!(
-                        "\"{name}\":{},",
-                        serde_json::Value::from(value.as_str())
-                    ));
-                }
-                LogFormat::Text => {
-                    words.push_str(&format!(" {name}={}", escape(value.as_bytes(), MAX_LABEL)));
-                }
-            }
-        }
-        Self {
-            writer,
-            members,
-            words,
-        }
-    }
-}
-
-impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for Labelled<W> {
-    type Writer = LabelledRecord<'writer, W::Writer>;
-
-    fn make_writer(&'writer self) -> Self::Writer {
-        LabelledRecord {
-            writer: self.writer.make_writer(),
-            members: &self.members,
-            words: &self.words,
-        }
-    }
-}
-
-struct LabelledRecord<'a, W> {
-    writer: W,
-    members: &'a str,
-    words: &'a str,
-}
-
-impl<W: io::Write> io::Write for LabelledRecord<'_, W> {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        if self.members.is_empty() && self.words.is_empty() {
-            return self.writer.write(record);
-        }
-        let mut whole = Vec::with_capacity(record.len() + self.members.len() + self.words.len());
-        match (record.strip_prefix(b"{"), record.strip_suffix(b"\n")) {
-            (Some(rest), _) if !self.members.is_empty() => {
-                whole.push(b'{');
-                whole.extend_from_slice(self.members.as_bytes());
-                whole.extend_from_slice(rest);
-            }
-            (_, Some(line)) => {
-                whole.extend_from_slice(line);
-                whole.extend_from_slice(self.words.as_bytes());
-                whole.push(b'\n');
-            }
-            _ => whole.extend_from_slice(record),
-        }
-        self.writer.write_all(&whole)?;
-        Ok(record.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
 }
 
 fn level(level: LogLevel) -> LevelFilter {
@@ -282,6 +206,68 @@ mod tests {
             text.ends_with(" service=a\"b\\n{c} environment=test\n"),
             "{text}"
         );
+    }
+
+    fn in_spans(format: LogFormat, ansi: bool) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let log = Log { format, ..LOG };
+        let subscriber = subscriber(&log, move || writer.clone(), ansi).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let session = tracing::info_span!("session", session = "3f9a", principal = "alice");
+            let _session = session.enter();
+            let child = tracing::info_span!("child", child = tracing::field::Empty, server = "toy");
+            child.record("child", 7);
+            let _unseen = tracing::debug_span!("call", request = 1).entered();
+            tracing::warn!(target: "child", parent: &child, count = 2, "slow");
+        });
+        String::from_utf8(sink.0.lock().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_record_says_whose_it_is() {
+        let record: serde_json::Value =
+            serde_json::from_str(&in_spans(LogFormat::Json, false)).unwrap();
+        for (name, value) in [
+            ("message", "slow".into()),
+            ("level", "WARN".into()),
+            ("count", 2.into()),
+            ("child", 7.into()),
+            ("server", "toy".into()),
+            ("session", "3f9a".into()),
+            ("principal", serde_json::Value::from("alice")),
+        ] {
+            assert_eq!(record[name], value, "{record}");
+        }
+        assert!(record.get("request").is_none(), "{record}");
+        let text = in_spans(LogFormat::Text, false);
+        let words = r#"child: slow count=2 session="3f9a" principal="alice" server="toy" child=7"#;
+        assert!(text.ends_with(&format!("{words}\n")), "{text}");
+        let coloured = in_spans(LogFormat::Text, true);
+        assert!(coloured.contains("\x1b[33m WARN\x1b[0m"), "{coloured:?}");
+    }
+
+    #[test]
+    fn no_text_forges_a_record_or_orders_a_terminal() {
+        let hostile = "a\n2026-01-01T00:00:00Z  WARN child: forged\r\x1b[2J\u{9b}";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let sink = Sink::default();
+            let writer = sink.clone();
+            let log = Log { format, ..LOG };
+            let subscriber = subscriber(&log, move || writer.clone(), true).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let span = tracing::info_span!("x", shown = %hostile, spelled = ?hostile);
+                tracing::info!(parent: &span, plain = hostile, shown = %hostile, "{hostile}");
+            });
+            let text = String::from_utf8(sink.0.lock().clone()).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text:?}");
+            let line = text.trim_end_matches('\n');
+            // The colours are ours.
+            assert!(
+                !line.contains(['\r', '\u{9b}']) && !line.contains("\x1b[2J"),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

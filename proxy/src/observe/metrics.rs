@@ -10,10 +10,11 @@
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 pub use metrics::Counter;
 use metrics::{
-    Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
     set_global_recorder,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -102,6 +103,18 @@ fn describe() {
         "Lines on a server's standard output that were no messages."
     );
     describe_counter!(
+        "mcp_proxy_stderr_dropped_lines_total",
+        "Lines on a server's standard error that were not logged, because there were too many at once."
+    );
+    describe_gauge!(
+        "mcp_proxy_server_state",
+        "Where a server is in its life: 1 for the state it is in."
+    );
+    describe_histogram!(
+        "mcp_proxy_install_seconds",
+        "What it took to have a package, by what came of it."
+    );
+    describe_counter!(
         "mcp_proxy_budget_refusals_total",
         "What was refused or cut off because a bound was reached, by bound."
     );
@@ -111,11 +124,15 @@ fn describe() {
     );
     describe_counter!(
         "mcp_proxy_refusals_total",
-        "Requests the door refused, by reason."
+        "Requests that were refused for what their sender may not do, by reason."
     );
     describe_counter!(
         "mcp_proxy_audit_dropped_total",
         "Lines of the audit log that could not be written."
+    );
+    describe_counter!(
+        "mcp_proxy_panics_total",
+        "Bugs of the proxy that ended what it was doing; the log says where."
     );
     describe_gauge!(
         "process_resident_memory_bytes",
@@ -136,6 +153,14 @@ pub fn upkeep() {
     if let Some(handle) = HANDLE.get() {
         handle.run_upkeep();
     }
+}
+
+/// A package was asked for, and this came of it.
+pub fn provided(package: &str, outcome: &'static str, took: Duration) {
+    histogram!(
+        "mcp_proxy_install_seconds", "package" => package.to_owned(), "outcome" => outcome
+    )
+    .record(took.as_secs_f64());
 }
 
 /// A bound was reached, and something was refused or cut off for it.
@@ -206,7 +231,12 @@ const fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// The door refused a request.
+/// A task panicked.
+pub fn panicked() {
+    counter!("mcp_proxy_panics_total").increment(1);
+}
+
+/// A request was refused for what its sender may not do.
 pub fn refused(kind: &'static str) {
     if kind == "unauthorized" {
         counter!("mcp_proxy_auth_decisions_total", "outcome" => "refused").increment(1);

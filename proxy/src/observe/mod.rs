@@ -6,4 +6,6 @@ pub mod escape;
 pub mod log;
 pub mod mask;
 pub mod metrics;
+pub mod panic;
 pub mod process;
+mod record;

@@ -105,6 +105,7 @@ impl Audit {
             "time": time,
             "principal": call.principal,
             "server": call.server,
+            "request": call.request,
             "method": entry.method,
             "outcome": call.outcome,
             "duration_ms": u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX),
@@ -148,6 +149,8 @@ pub(super) struct Ending<'a> {
     pub(super) principal: &'a str,
     pub(super) server: &'a str,
     pub(super) session: Option<&'a str>,
+    /// By which number the log of the debug level calls it.
+    pub(super) request: u64,
     pub(super) outcome: &'static str,
     pub(super) took: Duration,
 }

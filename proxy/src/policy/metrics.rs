@@ -87,7 +87,7 @@ impl Method {
         Self(known.unwrap_or(METHODS.len() - 1))
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         METHODS[self.0]
     }
 

@@ -15,11 +15,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mcp_wire::{Era, Message, method};
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::audit::{Audit, Ending, Entry};
 use super::metrics::{Calls, Ended, Method};
@@ -29,6 +31,9 @@ use crate::exchange::{
     Seat, Seated, Server, Servers, Watch,
 };
 use crate::observe::metrics;
+
+/// The number of the next call.
+static NEXT_REQUEST: AtomicU64 = AtomicU64::new(1);
 
 /// The key of an exchange that was answered here. No server gives it out.
 const ANSWERED: Key = 0;
@@ -85,8 +90,8 @@ impl Servers for Policed {
             if seat.revival.is_some() {
                 self.policies.calls.restarted();
             }
-            let seated = self.servers.seat(seat).await;
-            let seated = seated.inspect_err(count_budget)?;
+            let seated = self.servers.seat(seat).instrument(who.span());
+            let seated = seated.await.inspect_err(count_budget)?;
             Ok(Seated {
                 feed: seated.feed,
                 server: Arc::new(Place {
@@ -129,6 +134,22 @@ struct Who {
     session: Option<String>,
 }
 
+impl Who {
+    /// What is logged while a place is found, and of a child that is started for it, says for whom. A
+    /// session takes a place once; where every request does, that is no longer free, and the pool
+    /// says for whom it starts something.
+    fn span(&self) -> Span {
+        match &self.session {
+            Some(session) => tracing::info_span!(
+                "session",
+                %session,
+                principal = self.principal.name().map(display),
+            ),
+            None => Span::none(),
+        }
+    }
+}
+
 impl Server for Place {
     fn call(&self, feed: FeedId, mut call: Call) -> Result<Key, Refusal> {
         let watched = Arc::new(Watched::begin(&self.who, &call.message));
@@ -137,11 +158,13 @@ impl Server for Place {
         call.outlet = call.outlet.watched(watch);
         if let Some(error) = self.who.policies.tools.refuse(&call.message) {
             watched.refused();
+            metrics::refused("tool");
             let done = Event::Done(Outcome::Error(error));
             call.outlet.push(call.exchange, done);
             return Ok(ANSWERED);
         }
-        self.server.call(feed, call).inspect_err(|refusal| {
+        let called = watched.span.in_scope(|| self.server.call(feed, call));
+        called.inspect_err(|refusal| {
             count_budget(refusal);
             match refusal {
                 // Its front looks for another server; there it is a call again.
@@ -200,6 +223,10 @@ impl Server for Place {
 #[derive(Debug)]
 struct Watched {
     who: Arc<Who>,
+    /// Numbers the calls of this process: what is logged names a call by ours, never by its client's.
+    request: u64,
+    /// None but at the debug level, so that a call costs no allocation.
+    span: Span,
     /// What the audit log will say.
     entry: Option<Entry>,
     method: Method,
@@ -212,12 +239,26 @@ struct Watched {
 impl Watched {
     fn begin(who: &Arc<Who>, message: &Message) -> Self {
         let name = message.method().unwrap_or_default();
+        let method = Method::of(name);
         who.policies.calls.began();
+        let request = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
+        let span = tracing::debug_span!(
+            target: "call",
+            "call",
+            request,
+            method = method.name(),
+            server = who.policies.calls.server(),
+            session = who.session.as_deref().map(display),
+            principal = who.principal.name().map(display),
+            child = Empty,
+        );
         let audit = who.policies.audit.as_ref();
         Self {
             who: Arc::clone(who),
+            request,
+            span,
             entry: audit.and_then(|audit| audit.entry(message)),
-            method: Method::of(name),
+            method,
             lists_tools: name == method::TOOLS_LIST && !who.policies.tools.is_empty(),
             began: Instant::now(),
             over: AtomicBool::new(false),
@@ -255,11 +296,19 @@ impl Watched {
 
     fn write_down(&self, ended: Ended) {
         let who = &*self.who;
+        tracing::debug!(
+            target: "call",
+            parent: &self.span,
+            outcome = ended.word(),
+            took = ?self.began.elapsed(),
+            "ended"
+        );
         if let (Some(audit), Some(entry)) = (&who.policies.audit, &self.entry) {
             let ending = Ending {
                 principal: who.principal.as_str(),
                 server: who.policies.calls.server(),
                 session: who.session.as_deref(),
+                request: self.request,
                 outcome: ended.word(),
                 took: self.began.elapsed(),
             };

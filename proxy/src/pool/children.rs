@@ -44,6 +44,12 @@ impl Running {
     pub(super) fn stop(&self) {
         self.child.stop();
     }
+
+    /// Whether it has answered its greeting.
+    pub(super) fn is_greeted(&self) -> bool {
+        let conversation = self.conversation.upgrade();
+        conversation.is_some_and(|conversation| conversation.is_greeted())
+    }
 }
 
 /// Somebody's turn to start a child. Dropped before there is one, the turn is the next one's.
@@ -101,9 +107,11 @@ impl Pool {
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.past.lock().starts += 1;
-        let inbound = Box::new(Ear(conversation.inbound(), settings.heard.clone()));
-        let child = Child::start(&command, &settings.link, inbound).map_err(|error| {
-            tracing::warn!(child = number, "{error}");
+        let inbound = Ear::new(conversation.inbound(), settings.heard.clone(), number);
+        let span = tracing::info_span!("child", child = number);
+        let start = || Child::start(&command, &settings.link, Box::new(inbound));
+        let child = span.in_scope(start).map_err(|error| {
+            tracing::warn!(child = number, server = settings.link.name, "{error}");
             let sentence = error.to_string();
             self.life
                 .lock()
@@ -113,7 +121,8 @@ impl Pool {
                 retry_after: RETRY_START,
             }
         })?;
-        conversation.connect(Box::new(Ear(child.clone(), settings.heard.clone())));
+        let link = Ear::new(child.clone(), settings.heard.clone(), number);
+        conversation.connect(Box::new(link));
         let known: Arc<dyn Conversation> = Arc::<C>::clone(conversation);
         let place = place.taken_by(child.clone(), Arc::downgrade(&known));
         self.children.lock().insert(
@@ -176,6 +185,7 @@ impl Pool {
                 let sentence = format!("{end} before it answered initialize");
                 tracing::warn!(
                     child = number,
+                    server = self.settings.link.name,
                     "{sentence}; what it wrote to standard error is above"
                 );
                 self.life.lock().failed(running.epoch, sentence, now);
@@ -203,7 +213,8 @@ impl Pool {
         let mut life = self.life.lock();
         if !running.probe && now.duration_since(status.started) >= self.settings.start {
             let sentence = "it did not answer initialize within --start-timeout".to_owned();
-            tracing::warn!(child = number, "{sentence}");
+            let server = &self.settings.link.name;
+            tracing::warn!(child = number, server, "{sentence}");
             life.failed(running.epoch, sentence, now);
         } else {
             life.abandoned(running.epoch, now);

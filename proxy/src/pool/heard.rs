@@ -11,6 +11,8 @@ use std::sync::Arc;
 use mcp_wire::{Id, Message, method};
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tracing::Span;
+use tracing::level_filters::LevelFilter;
 
 use crate::link::child::SendError;
 use crate::link::{End, Inbound, Link};
@@ -57,30 +59,46 @@ impl fmt::Debug for Heard {
 }
 
 /// A link, or what a link calls, with an ear to it.
-pub(super) struct Ear<T>(pub(super) T, pub(super) Heard);
+pub(super) struct Ear<T> {
+    at: T,
+    heard: Heard,
+    /// The child's number.
+    child: u64,
+}
+
+impl<T> Ear<T> {
+    /// An ear to what is said at this child.
+    pub(super) const fn new(at: T, heard: Heard, child: u64) -> Self {
+        Self { at, heard, child }
+    }
+}
 
 impl<L: Link> Link for Ear<L> {
     fn send(&self, message: &Message) -> Result<(), SendError> {
-        self.1.message(message);
-        self.0.send(message)
+        self.heard.message(message);
+        if LevelFilter::current() >= LevelFilter::DEBUG {
+            // The call's own span, which does not know yet to whom it goes.
+            Span::current().record("child", self.child);
+        }
+        self.at.send(message)
     }
 
     fn stop(&self) {
-        self.0.stop();
+        self.at.stop();
     }
 }
 
 impl Inbound for Ear<Box<dyn Inbound>> {
     fn message(&mut self, message: Message) {
-        self.1.message(&message);
-        self.0.message(message);
+        self.heard.message(&message);
+        self.at.message(message);
     }
 
     fn damaged(&mut self, id: Id, fault: String) {
-        self.0.damaged(id, fault);
+        self.at.damaged(id, fault);
     }
 
     fn closed(&mut self, end: End) {
-        self.0.closed(end);
+        self.at.closed(end);
     }
 }

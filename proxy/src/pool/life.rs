@@ -58,7 +58,11 @@ pub enum State {
 }
 
 impl State {
-    /// The state in one word.
+    /// The words for all of them.
+    pub(super) const WORDS: [&'static str; 5] =
+        ["ready", "starting", "backoff", "failed", "draining"];
+
+    /// The state in one word, of [`State::WORDS`].
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {

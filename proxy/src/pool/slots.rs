@@ -9,6 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::display;
 
 use crate::exchange::{Crashes, Principal, Refusal, Server};
 
@@ -22,6 +24,7 @@ pub(super) type Whose = Option<Principal>;
 pub(super) struct Slots<S>(Mutex<HashMap<Whose, Arc<Slot<S>>>>);
 
 struct Slot<S> {
+    whose: Whose,
     living: Mutex<Weak<S>>,
     /// A start in progress, and its end for all who wait for it.
     starting: Mutex<Option<Started<S>>>,
@@ -38,9 +41,10 @@ impl<S> Default for Slots<S> {
     }
 }
 
-impl<S> Default for Slot<S> {
-    fn default() -> Self {
+impl<S> Slot<S> {
+    fn of(whose: &Whose) -> Self {
         Self {
+            whose: whose.clone(),
             living: Mutex::default(),
             starting: Mutex::default(),
             crashes: Mutex::default(),
@@ -68,7 +72,11 @@ impl<S: Server> Slots<S> {
     where
         F: Future<Output = Result<Arc<S>, Refusal>> + Send + 'static,
     {
-        let slot = Arc::clone(self.0.lock().entry(whose).or_default());
+        let slot = {
+            let mut slots = self.0.lock();
+            let entry = slots.entry(whose);
+            Arc::clone(entry.or_insert_with_key(|whose| Arc::new(Slot::of(whose))))
+        };
         if let Some(server) = slot.living() {
             return Ok(server);
         }
@@ -83,8 +91,11 @@ impl<S: Server> Slots<S> {
                     slot.crashes.lock().check(Instant::now())?;
                     let (over, started) = watch::channel(None);
                     *starting = Some(started.clone());
+                    // Whoever else waits, it is this principal's child, or everybody's.
+                    let whose = slot.whose.as_ref().and_then(Principal::name).map(display);
+                    let span = tracing::info_span!(parent: None, "common", principal = whose);
                     let (slot, start) = (Arc::clone(&slot), start());
-                    tokio::spawn(async move {
+                    let work = async move {
                         let mut unless_broken = Over(&slot);
                         let result = start.await;
                         if let Ok(server) = &result {
@@ -94,7 +105,8 @@ impl<S: Server> Slots<S> {
                         }
                         unless_broken.settle();
                         over.send_replace(Some(result));
-                    });
+                    };
+                    tokio::spawn(work.instrument(span));
                     started
                 }
             }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use mcp_wire::Message;
+use tracing::Instrument as _;
 
 use super::{
     Command, SendError, Settings, StartError, State, Status, life::Shared, process, supervisor,
@@ -38,14 +39,12 @@ impl Child {
         inbound: Box<dyn Inbound>,
     ) -> Result<Self, StartError> {
         let (process, pipes) = process::spawn(command, settings.guardian.as_ref())?;
+        // Within that of whoever starts it, so that what is logged says whose child it was about.
+        let span = tracing::info_span!("process", server = %settings.name, pid = process.pid());
         let shared = Arc::new(Shared::new(settings, process.pid()));
-        tokio::spawn(supervisor::supervise(
-            process,
-            pipes,
-            settings.clone(),
-            shared.clone(),
-            inbound,
-        ));
+        let supervised =
+            supervisor::supervise(process, pipes, settings.clone(), shared.clone(), inbound);
+        tokio::spawn(supervised.instrument(span));
         Ok(Self(Arc::new(Handle(shared))))
     }
 
@@ -93,7 +92,6 @@ impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status();
         f.debug_struct("Child")
-            .field("name", &self.0.0.name)
             .field("pid", &status.pid)
             .field("state", &status.state)
             .finish_non_exhaustive()

@@ -55,13 +55,14 @@ pub struct Status {
     pub bytes_queued: usize,
     /// Lines on its standard output that were not messages.
     pub garbage: u64,
+    /// Lines on its standard error that were not logged, because there were too many at once.
+    pub unshown: u64,
     /// Its last lines on standard error, oldest first, escaped and cut.
     pub stderr: Vec<String>,
 }
 
 /// What the tasks and the handles of one child share.
 pub(super) struct Shared {
-    pub(super) name: String,
     pub(super) masks: Masks,
     pub(super) pid: u32,
     pub(super) started: Instant,
@@ -79,12 +80,12 @@ pub(super) struct Traffic {
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) garbage: AtomicU64,
+    pub(super) unshown: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(settings: &Settings, pid: u32) -> Self {
         Self {
-            name: settings.name.clone(),
             masks: settings.masks.clone(),
             pid,
             started: Instant::now(),
@@ -132,6 +133,7 @@ impl Shared {
             bytes_in,
             bytes_out,
             garbage,
+            unshown,
         } = &self.traffic;
         Status {
             pid: self.pid,
@@ -143,6 +145,7 @@ impl Shared {
             bytes_out: bytes_out.load(Ordering::Relaxed),
             bytes_queued: self.outbox.queued(),
             garbage: garbage.load(Ordering::Relaxed),
+            unshown: unshown.load(Ordering::Relaxed),
             stderr: self.stderr.lock().iter().cloned().collect(),
         }
     }

@@ -1,6 +1,9 @@
 //! A child's standard error: shown line by line, escaped, bounded in length and rate; its last lines kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use mcp_wire::{Line, LineSplitter};
 use tokio::{process::ChildStderr, task::coop, time::Instant};
@@ -25,7 +28,6 @@ const STDERR_LINES_PER_SECOND: u32 = 50;
 pub(super) async fn read(mut source: Source<ChildStderr>, show: bool, shared: Arc<Shared>) {
     let mut lines = LineSplitter::new(MAX_STDERR_LINE_BYTES);
     let mut log = show.then(|| Log {
-        name: shared.name.clone(),
         bucket: Bucket::full(Instant::now()),
         dropped: 0,
     });
@@ -54,31 +56,34 @@ fn take(line: &Line, log: Option<&mut Log>, shared: &Shared) {
     };
     let text = shared.masks.hide(text, length > text.len() as u64);
     shared.keep_stderr(escape_part(&text, STDERR_KEPT_LINE_BYTES, length));
-    if let Some(log) = log {
-        log.line(&text, length, Instant::now());
+    if let Some(log) = log
+        && !log.line(&text, length, Instant::now())
+    {
+        shared.traffic.unshown.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 struct Log {
-    name: String,
     bucket: Bucket,
     dropped: u64,
 }
 
 impl Log {
-    fn line(&mut self, text: &[u8], length: u64, now: Instant) {
+    /// Shows a line; false if there were too many.
+    fn line(&mut self, text: &[u8], length: u64, now: Instant) -> bool {
         if !self.bucket.take(now) {
             self.dropped += 1;
-            return;
+            return false;
         }
         self.tell_dropped();
         let text = escape_part(text, MAX_STDERR_LINE_BYTES, length);
-        tracing::info!(target: "child", server = %self.name, "{text}");
+        tracing::info!(target: "child", "{text}");
+        true
     }
 
     fn tell_dropped(&mut self) {
         if self.dropped > 0 {
-            tracing::warn!(target: "child", server = %self.name, dropped = self.dropped,
+            tracing::warn!(target: "child", dropped = self.dropped,
                 "the server wrote to standard error faster than is logged; lines were dropped");
             self.dropped = 0;
         }

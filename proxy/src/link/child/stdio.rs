@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -16,6 +17,7 @@ use tokio::{
     task::coop,
     time::{Instant, timeout_at},
 };
+use tracing::Level;
 
 use super::{life::Shared, outbox::Part};
 use crate::link::Inbound;
@@ -82,13 +84,21 @@ impl<R: AsyncRead + Unpin> Source<R> {
     }
 }
 
-/// Reads messages until the child writes no more, and gives back the listener for its last call.
+/// What is left when a child writes no more.
+pub(super) struct Heard {
+    /// The listener, for its last call.
+    pub(super) inbound: Box<dyn Inbound>,
+    /// It panicked over a message, and was told nothing that came after it.
+    pub(super) panicked: bool,
+}
+
+/// Reads messages until the child writes no more.
 pub(super) async fn read(
     mut source: Source<ChildStdout>,
     max_line: usize,
     shared: Arc<Shared>,
     inbound: Box<dyn Inbound>,
-) -> Box<dyn Inbound> {
+) -> Heard {
     let mut lines = LineSplitter::new(max_line);
     let mut reader = Reader {
         shared,
@@ -106,20 +116,20 @@ pub(super) async fn read(
                     .fetch_add(count as u64, Ordering::Relaxed);
             }
             Err(cause) => {
-                tracing::warn!(target: "child", server = %reader.shared.name, %cause, "could not read from the server");
+                tracing::warn!(target: "child", %cause, "could not read from the server");
                 break;
             }
         }
         while let Some(line) = lines.next() {
-            reader.line(line);
+            if reader.survives(line).is_err() {
+                return reader.heard(true);
+            }
             // One read may hold thousands of lines; other tasks get their turn between them.
             coop::consume_budget().await;
         }
     }
-    if let Some(line) = lines.finish() {
-        reader.line(line);
-    }
-    reader.inbound
+    let last = lines.finish().map_or(Ok(()), |line| reader.survives(line));
+    reader.heard(last.is_err())
 }
 
 struct Reader {
@@ -129,6 +139,19 @@ struct Reader {
 }
 
 impl Reader {
+    /// Takes a line. A panic of the listener is the end of this child and of nothing else: its calls
+    /// are ended by the listener's last call, so the listener has to outlive it.
+    fn survives(&mut self, line: Line) -> std::thread::Result<()> {
+        catch_unwind(AssertUnwindSafe(|| self.line(line)))
+    }
+
+    fn heard(self, panicked: bool) -> Heard {
+        Heard {
+            inbound: self.inbound,
+            panicked,
+        }
+    }
+
     fn line(&mut self, line: Line) {
         self.shared.traffic.lines_in.fetch_add(1, Ordering::Relaxed);
         match line {
@@ -176,13 +199,25 @@ impl Reader {
     fn count_garbage(&mut self, text: &[u8], length: u64, fault: &str) {
         self.shared.traffic.garbage.fetch_add(1, Ordering::Relaxed);
         if let Some(count) = self.garbage.note(Instant::now()) {
-            // No more than can be shown is looked at: the line may be long.
-            let head = text.get(..2 * GARBAGE_SHOWN_BYTES).unwrap_or(text);
-            let head = self.shared.masks.hide(head, length > head.len() as u64);
-            let line = escape_part(&head, GARBAGE_SHOWN_BYTES, length);
-            tracing::warn!(target: "child", server = %self.shared.name, count, fault, line,
+            let line = self.shown(text, length);
+            tracing::warn!(target: "child", count, fault, line,
                 "the server wrote something that is not a message; skipped");
         }
+    }
+}
+
+impl Reader {
+    /// What of a garbage line is shown. One that looks like JSON may be a part of somebody's answer,
+    /// and what a server answers is nobody else's affair unless the log was told to say more.
+    fn shown(&self, text: &[u8], length: u64) -> String {
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        if matches!(first, Some(b'{' | b'[')) && !tracing::enabled!(target: "child", Level::DEBUG) {
+            return format!("(JSON of {length} bytes)");
+        }
+        // No more than can be shown is looked at: the line may be long.
+        let head = text.get(..2 * GARBAGE_SHOWN_BYTES).unwrap_or(text);
+        let head = self.shared.masks.hide(head, length > head.len() as u64);
+        escape_part(&head, GARBAGE_SHOWN_BYTES, length)
     }
 }
 

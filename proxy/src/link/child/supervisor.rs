@@ -8,6 +8,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::{Instant, sleep_until},
 };
+use tracing::Instrument as _;
 
 use super::{
     Settings, State,
@@ -15,7 +16,7 @@ use super::{
     life::Shared,
     process::{Pipes, Process, code_and_signal},
     stderr,
-    stdio::{self, Source},
+    stdio::{self, Heard, Source},
 };
 use crate::link::{End, EndReason, Inbound};
 
@@ -48,18 +49,16 @@ pub(super) async fn supervise(
     let (over, leave) = watch::channel(false);
     let stdout = Source::new(pipes.stdout, leave.clone());
     let stderr = Source::new(pipes.stderr, leave);
-    let errors = tokio::spawn(stderr::read(stderr, settings.show_stderr, shared.clone()));
+    let errors = stderr::read(stderr, settings.show_stderr, shared.clone());
+    let errors = tokio::spawn(errors.in_current_span());
+    let reader = stdio::read(stdout, settings.max_line, shared.clone(), inbound);
+    let writer = stdio::write(pipes.stdin, shared.clone());
     let mut supervisor = Supervisor {
         process,
         ladder: Ladder::new(settings.stop),
-        writer: tokio::spawn(stdio::write(pipes.stdin, shared.clone())),
+        writer: tokio::spawn(writer),
         writer_ended: false,
-        reader: Reading::Running(tokio::spawn(stdio::read(
-            stdout,
-            settings.max_line,
-            shared.clone(),
-            inbound,
-        ))),
+        reader: Reading::Running(tokio::spawn(reader.in_current_span())),
         state: shared.watch(),
         shared: &shared,
         asked: false,
@@ -74,11 +73,11 @@ pub(super) async fn supervise(
     supervisor.writer.abort();
     over.send_replace(true);
     let end = supervisor.end(left_behind);
-    let inbound = supervisor.reader.ended().await;
+    let heard = supervisor.reader.ended().await;
     drop(errors.await);
     last_word.end = end.clone();
-    if let Ok(mut inbound) = inbound {
-        inbound.closed(end);
+    if let Ok(mut heard) = heard {
+        heard.inbound.closed(end);
     }
 }
 
@@ -102,8 +101,8 @@ struct Supervisor<'a> {
 
 /// The reading task, or what came of it.
 enum Reading {
-    Running(JoinHandle<Box<dyn Inbound>>),
-    Ended(Result<Box<dyn Inbound>, JoinError>),
+    Running(JoinHandle<Heard>),
+    Ended(Result<Heard, JoinError>),
 }
 
 /// The leader's end.
@@ -159,11 +158,11 @@ impl Supervisor<'_> {
                     self.half_close("closed its standard input but kept running");
                 }
             }
-            inbound = self.reader.wait(), if self.reader.is_running() => {
-                if inbound.is_err() {
+            heard = self.reader.wait(), if self.reader.is_running() => {
+                if heard.as_ref().map_or(true, |heard| heard.panicked) {
                     self.broken = Some("was cut off, because taking its messages failed here".to_owned());
                 }
-                self.reader = Reading::Ended(inbound);
+                self.reader = Reading::Ended(heard);
                 self.half_close("closed its standard output but kept running");
             }
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.look_again(),
@@ -206,8 +205,7 @@ impl Supervisor<'_> {
     /// What to tell, once the ladder is at its end.
     fn end(&self, left_behind: bool) -> End {
         if left_behind {
-            tracing::warn!(target: "child", server = %self.shared.name, group = self.shared.pid,
-                "something in the server's process group outlived SIGKILL");
+            tracing::warn!(target: "child", "something in the server's process group outlived SIGKILL");
         }
         let reason = match (&self.broken, &self.exit) {
             (_, Exit::NotYet) => EndReason::Broken(format!(
@@ -243,17 +241,17 @@ impl Reading {
     }
 
     /// Waits for the reader's end. Only called while it runs.
-    async fn wait(&mut self) -> Result<Box<dyn Inbound>, JoinError> {
+    async fn wait(&mut self) -> Result<Heard, JoinError> {
         match self {
             Self::Running(task) => task.await,
             Self::Ended(_) => std::future::pending().await,
         }
     }
 
-    async fn ended(self) -> Result<Box<dyn Inbound>, JoinError> {
+    async fn ended(self) -> Result<Heard, JoinError> {
         match self {
             Self::Running(task) => task.await,
-            Self::Ended(inbound) => inbound,
+            Self::Ended(heard) => heard,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! How a child ends: by itself, by each rung of the stop ladder, with its runtime.
 
+use std::sync::Arc;
+
 use mcp_proxy::link::{
     End, EndReason, Inbound,
     child::{Child, SendError, State},
 };
 use mcp_wire::{Id, Message};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -179,24 +182,28 @@ async fn a_child_that_closes_its_input_is_of_no_use() {
 }
 
 #[tokio::test]
-async fn a_listener_that_panics_ends_the_child() {
-    struct Fragile;
+async fn a_listener_that_panics_ends_its_child_and_still_hears_of_the_end() {
+    struct Fragile(Arc<Mutex<Vec<String>>>);
     impl Inbound for Fragile {
         fn message(&mut self, _: Message) {
+            self.0.lock().push("a message".to_owned());
             panic!("on purpose");
         }
         fn damaged(&mut self, _: Id, _: String) {}
-        fn closed(&mut self, _: End) {
-            panic!("not to be called");
+        fn closed(&mut self, end: End) {
+            self.0.lock().push(end.sentence());
         }
     }
+    let heard = Arc::<Mutex<Vec<String>>>::default();
     let child = Child::start(
         &command(toy::program(), &[]),
         &settings(),
-        Box::new(Fragile),
+        Box::new(Fragile(Arc::clone(&heard))),
     )
     .unwrap();
-    child.send(&call(1, "pid", json!({}))).unwrap();
+    for id in 0..10 {
+        child.send(&call(id, "pid", json!({}))).unwrap();
+    }
     within("stopped", child.stopped()).await;
     let State::Ended(End {
         reason: EndReason::Broken(_),
@@ -205,4 +212,7 @@ async fn a_listener_that_panics_ends_the_child() {
     else {
         panic!("expected a broken link, got {:?}", child.status().state);
     };
+    let heard = heard.lock();
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert!(heard[1].contains("failed here"), "{heard:?}");
 }
