@@ -162,6 +162,7 @@ impl Outlet {
             To::Queue(state) => state,
             To::Sink(sink) => return sink.push(exchange, event),
         };
+        let mut overflowed = None;
         let (push, waker) = {
             let mut state = state.lock();
             if state.phase != Phase::Open {
@@ -174,10 +175,10 @@ impl Outlet {
                 state.budget.min(UNATTENDED_BYTES)
             };
             let push = if state.bytes >= budget && !state.queue.is_empty() {
+                overflowed = Some((state.bytes, state.attended));
                 state.queue = VecDeque::new();
                 state.bytes = 0;
                 state.phase = Phase::Overflowed { told: false };
-                metrics::budget("outlet");
                 Push::Overflow
             } else {
                 if state.queue.capacity() == 0 {
@@ -191,6 +192,9 @@ impl Outlet {
             };
             (push, state.waker.take())
         };
+        if let Some((bytes, attended)) = overflowed {
+            tell_overflow(bytes, attended);
+        }
         // Woken outside the lock, so that the reader does not wake up into it.
         if let Some(waker) = waker {
             waker.wake();
@@ -276,6 +280,24 @@ impl Outlet {
         if matches!(state.phase, Phase::Overflowed { .. }) {
             state.phase = Phase::Open;
         }
+    }
+}
+
+/// A stream broke its budget. Whose it is, is said by the span of whoever read the server.
+fn tell_overflow(bytes: usize, attended: bool) {
+    if attended {
+        metrics::budget("outlet");
+        tracing::warn!(
+            bytes,
+            "a client reads its stream too slowly; the stream was ended (--outlet-bytes)"
+        );
+    } else {
+        metrics::budget("unread");
+        tracing::warn!(
+            bytes,
+            "nobody reads a stream of a client, and what waited for it was dropped; it will see its \
+             stream end"
+        );
     }
 }
 

@@ -9,9 +9,11 @@ use std::fmt;
 
 use metrics::{Counter, counter, gauge};
 
-use super::Pool;
+use tokio::time::Instant;
+
+use super::{Pool, State};
 use crate::link::EndReason;
-use crate::link::child::{State, Status};
+use crate::link::child::{self, Status};
 use crate::observe::metrics::Share;
 use crate::observe::process::{Usage, ticks_a_second};
 
@@ -23,10 +25,14 @@ pub(super) struct Figures {
     read: Counter,
     written: Counter,
     garbage: Counter,
+    unshown: Counter,
+    starting: Share,
     running: Share,
     stopping: Share,
     rss: Share,
     cpu: Counter,
+    /// Where the server is in its life: the one that is 1.
+    states: [(&'static str, Share); State::WORDS.len()],
 }
 
 impl fmt::Debug for Figures {
@@ -50,10 +56,16 @@ impl Figures {
             read: bytes("from_server"),
             written: bytes("to_server"),
             garbage: counter!("mcp_proxy_garbage_lines_total", "server" => name()),
+            unshown: counter!("mcp_proxy_stderr_dropped_lines_total", "server" => name()),
+            starting: children("starting"),
             running: children("running"),
             stopping: children("stopping"),
             rss: Share::of(gauge!("mcp_proxy_child_rss_bytes", "server" => name())),
             cpu: counter!("mcp_proxy_child_cpu_seconds_total", "server" => name()),
+            states: State::WORDS.map(|state| {
+                let gauge = gauge!("mcp_proxy_server_state", "server" => name(), "state" => state);
+                (state, Share::of(gauge))
+            }),
         }
     }
 }
@@ -62,7 +74,9 @@ impl Figures {
     /// A process has ended.
     pub(super) fn exited(&self, status: &Status) {
         match &status.state {
-            State::Ended(end) if end.reason == EndReason::Stopped => self.stopped.increment(1),
+            child::State::Ended(end) if end.reason == EndReason::Stopped => {
+                self.stopped.increment(1)
+            }
             _ => self.died.increment(1),
         }
     }
@@ -74,6 +88,7 @@ pub(super) struct Added {
     read: u64,
     written: u64,
     garbage: u64,
+    unshown: u64,
     cpu_ticks: u64,
     cpu_seconds: u64,
 }
@@ -85,6 +100,7 @@ impl Added {
             (&figures.read, &mut self.read, status.bytes_in),
             (&figures.written, &mut self.written, status.bytes_out),
             (&figures.garbage, &mut self.garbage, status.garbage),
+            (&figures.unshown, &mut self.unshown, status.unshown),
         ] {
             counter.increment(now.saturating_sub(*added));
             *added = now;
@@ -106,23 +122,30 @@ impl Pool {
     /// of the machine uses.
     pub fn measure(&self, groups: &HashMap<u32, Usage>) {
         let figures = &self.figures;
-        let (mut running, mut stopping, mut rss) = (0, 0, 0);
+        let (mut starting, mut running, mut stopping, mut rss) = (0, 0, 0, 0);
         for one in self.children.lock().values_mut() {
             let status = one.child.status();
             one.added.traffic(&status, figures);
             match status.state {
-                State::Running => running += 1,
-                State::Stopping => stopping += 1,
+                child::State::Running if one.is_greeted() => running += 1,
+                child::State::Running => starting += 1,
+                child::State::Stopping => stopping += 1,
                 // Its number may be another process's by now.
-                State::Ended(_) => continue,
+                child::State::Ended(_) => continue,
             }
             if let Some(usage) = groups.get(&status.pid) {
                 rss += usage.rss;
                 one.added.processor(*usage, figures);
             }
         }
+        figures.starting.set(starting);
         figures.running.set(running);
         figures.stopping.set(stopping);
         figures.rss.set(rss);
+        self.settle(Instant::now());
+        let now = self.life.lock().state().word();
+        for (state, share) in &figures.states {
+            share.set(u64::from(*state == now));
+        }
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::kept::{Kept, Key};
 use super::{Session, SessionId, SessionLimits};
 use crate::exchange::{Loss, Principal};
+use crate::observe::metrics;
 
 /// How long a session is unused before its server may be stopped for another's sake. Longer than a
 /// model thinks between two calls, shorter than a lunch.
@@ -181,7 +182,12 @@ impl Table {
             owned.map(|owned| Arc::clone(&owned.session))
         };
         let session = living.or_else(|| self.revive(id, principal))?;
-        if session.principal() != principal || session.is_connection() {
+        if session.principal() != principal {
+            // Whoever knows the id of another's session has it from somewhere it should not be.
+            metrics::refused("session");
+            return None;
+        }
+        if session.is_connection() {
             return None;
         }
         if self.all.bounds.session.ends_with_child && session.has_lost_its_server() {

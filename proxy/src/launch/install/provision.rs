@@ -17,6 +17,7 @@ use super::{InstallError, Installed, Recipe, Settings, node_options, provide};
 use crate::exchange::Refusal;
 use crate::launch::Installable;
 use crate::link::child::Command;
+use crate::observe::metrics;
 
 /// After a failed installation nobody tries again for this long, and clients are told to wait it out:
 /// each try costs seconds of a machine's time, and registries count them.
@@ -74,6 +75,20 @@ enum State {
     },
     /// The proxy stops.
     Stopped,
+}
+
+impl State {
+    /// What it is called where it is told.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Idle | Self::Stopped => "waiting",
+            Self::Installing { .. } => "installing",
+            Self::Ready { installed, .. } if installed.cached => "cached",
+            Self::Ready { .. } => "installed",
+            Self::FellBack { .. } => "fallback",
+            Self::Failed { .. } => "failed",
+        }
+    }
 }
 
 /// What `/status` says of an installation.
@@ -234,6 +249,7 @@ impl Provision {
             }
             Err(error) => package.failed(&spec, &error, took),
         };
+        metrics::provided(&spec, state.word(), took);
         package.state.send_if_modified(|now| {
             let serving = !matches!(now, State::Stopped);
             if serving {
@@ -303,22 +319,17 @@ impl Provision {
         let Kind::Package(package) = &self.0 else {
             return None;
         };
-        let (state, version, took, reason) = match &*package.state.borrow() {
-            State::Idle | State::Stopped => ("waiting", None, Duration::ZERO, None),
-            State::Installing { since } => ("installing", None, since.elapsed(), None),
-            State::Ready { installed, took } => {
-                let state = if installed.cached {
-                    "cached"
-                } else {
-                    "installed"
-                };
-                (state, Some(installed.version.clone()), *took, None)
+        let state = package.state.borrow();
+        let (version, took, reason) = match &*state {
+            State::Idle | State::Stopped => (None, Duration::ZERO, None),
+            State::Installing { since } => (None, since.elapsed(), None),
+            State::Ready { installed, took } => (Some(installed.version.clone()), *took, None),
+            State::FellBack { reason, took } | State::Failed { reason, took, .. } => {
+                (None, *took, Some(reason.clone()))
             }
-            State::FellBack { reason, took } => ("fallback", None, *took, Some(reason.clone())),
-            State::Failed { reason, took, .. } => ("failed", None, *took, Some(reason.clone())),
         };
         Some(InstallStatus {
-            state,
+            state: state.word(),
             package: package.recipe.wanted.spec(),
             version,
             seconds: took.as_secs(),

@@ -138,6 +138,12 @@ async fn a_package_is_installed_once_and_then_runs_without_npm() {
         let status = authorised(&proxy).status().await;
         assert_eq!(status["install"]["version"], "1.0.0", "{status}");
         assert_eq!(status["install"]["package"], package, "{status}");
+        let page = proxy.client().get("/metrics").await.text().await;
+        let outcome = status["install"]["state"].as_str().unwrap();
+        let counted = format!(
+            r#"mcp_proxy_install_seconds_count{{package="{package}",outcome="{outcome}"}} 1"#
+        );
+        assert!(page.contains(&counted), "{counted} is not in\n{page}");
     }
     assert_eq!(scene.npm_runs(), 1, "{}", scene.read("npm.log"));
     let env = scene.read("npm.env");

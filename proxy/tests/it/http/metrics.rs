@@ -184,10 +184,25 @@ async fn processes_are_counted_measured_and_missed() {
     assert!(page.sum("process_resident_memory_bytes", &[]) > 1e6);
     assert!(page.sum("process_open_fds", &[]) > 3.0);
 
+    let state = |page: &Page, state| page.sum("mcp_proxy_server_state", &[("state", state)]);
+    assert_eq!((state(&page, "ready"), state(&page, "failed")), (1.0, 0.0));
+
     let session = Session::open(&client, LATEST).await;
     session
         .call("garbage", json!({ "kind": "banner", "n": 3 }))
         .await;
+    let shown = page.sum("mcp_proxy_stderr_dropped_lines_total", &[]);
+    assert_eq!(shown, 0.0);
+    session.call("stderr", json!({ "lines": 1_000 })).await;
+    until(&client, "lines nobody was shown", |page| {
+        // Two hundred at once, and what comes back meanwhile.
+        let dropped = page.sum(
+            "mcp_proxy_stderr_dropped_lines_total",
+            &[("server", "mcp-toy")],
+        );
+        (500.0..=800.0).contains(&dropped)
+    })
+    .await;
     session.call("size", json!({ "bytes": 100_000 })).await;
     let page = Page::of(&client).await;
     assert_eq!(page.sum("mcp_proxy_child_starts_total", &[]), 1.0);
@@ -280,4 +295,79 @@ async fn what_was_refused_is_counted_by_reason() {
         );
     }
     assert!(!page.0.keys().any(|key| key.contains("correct-horse")));
+}
+
+#[tokio::test]
+async fn a_server_that_starts_and_one_that_fails_are_seen_in_their_states() {
+    let proxy = Proxy::start(&["--eager"], &["--start-delay", "60000"]).await;
+    let client = proxy.client();
+    until(&client, "a starting child", |page| {
+        page.sum("mcp_proxy_children", &[("state", "starting")]) == 1.0
+            && page.sum("mcp_proxy_children", &[("state", "running")]) == 0.0
+    })
+    .await;
+    let proxy = Proxy::start(&["--eager"], &["--exit-at-start", "1"]).await;
+    let client = proxy.client();
+    client
+        .post(super::session::initialize(LATEST))
+        .await
+        .bytes()
+        .await;
+    let page = until(&client, "a pause", |page| {
+        page.sum("mcp_proxy_server_state", &[("state", "backoff")]) == 1.0
+    })
+    .await;
+    assert_eq!(
+        page.sum("mcp_proxy_server_state", &[]),
+        1.0,
+        "one at a time"
+    );
+}
+
+#[tokio::test]
+async fn a_standing_stream_nobody_reads_is_told_of_and_counted_when_it_overflows() {
+    let proxy = Proxy::start(&["--outlet-bytes", "2KiB", "--child-mode", "shared"], &[]).await;
+    let _one = Session::open(&proxy.client(), LATEST).await;
+    let other = Session::open(&proxy.client(), LATEST).await;
+    // News for everybody, and nobody listens.
+    for _ in 0..20 {
+        other.call("notify", json!({})).await;
+    }
+    let warning = proxy.says("nobody reads a stream").await;
+    assert!(
+        warning.contains("server=mcp-toy") && warning.contains("child=1"),
+        "{warning}"
+    );
+    let page = Page::of(&proxy.client()).await;
+    let refused = |kind| page.sum("mcp_proxy_budget_refusals_total", &[("kind", kind)]);
+    assert_eq!((refused("unread"), refused("outlet")), (2.0, 0.0));
+}
+
+#[tokio::test]
+async fn a_session_of_somebody_else_and_a_tool_nobody_has_are_refusals() {
+    let env = [(
+        "MCP_PROXY_AUTH_TOKENS",
+        "alice:alice-s-own-token,bob:bob-s-own-token",
+    )];
+    let proxy = Proxy::start_with(&env, &["--deny-tool", "crash"], &[]).await;
+    let client = proxy
+        .client()
+        .with("Authorization", "Bearer alice-s-own-token");
+    let session = Session::open(&client, LATEST).await;
+    session.start("crash", json!({})).await.answer().await;
+    let bob = session
+        .client
+        .with("Authorization", "Bearer bob-s-own-token");
+    bob.post(call(1, "count", json!({})))
+        .await
+        .refused(404)
+        .await;
+    let page = Page::of(&proxy.client()).await;
+    for kind in ["session", "tool"] {
+        assert_eq!(
+            page.sum("mcp_proxy_refusals_total", &[("kind", kind)]),
+            1.0,
+            "{kind}"
+        );
+    }
 }
