@@ -250,6 +250,7 @@ pub fn proxy(
         switchboard: Arc::clone(&switchboard),
         started: Instant::now(),
         max_body: config.limits.max_body,
+        settings: config.settings.clone(),
     };
     // With the port the system chose, so that the address we print is one we accept.
     let listen = Listen {

@@ -4,7 +4,10 @@
 //! ours: a server must not find the proxy's token, and must not think that the proxy's port is its
 //! own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use shell_words::quote;
 
 /// Variables that begin like this are the proxy's.
 const OURS: &str = "MCP_PROXY_";
@@ -138,6 +141,47 @@ fn is_named_like_a_credential(name: &str) -> bool {
     name != "SSH_AUTH_SOCK" && CREDENTIAL_NAMES.iter().any(|part| name.contains(part))
 }
 
+/// What stands for a credential on a command line.
+const HIDDEN: &str = "***";
+
+/// The words of a command as a person would type them and as they may be shown: without what follows a name like that of a
+/// credential (`--api-key X`, `--api-key=X`, `API_KEY=X`), and without the password of a URL.
+pub(super) fn shown(words: &[String]) -> impl Iterator<Item = String> {
+    let mut hides_next = false;
+    words.iter().map(move |word| {
+        if std::mem::take(&mut hides_next) && !word.starts_with('-') {
+            return HIDDEN.to_owned();
+        }
+        match word.split_once('=') {
+            Some((name, _)) if is_plain(name) && is_named_like_a_credential(name) => {
+                format!("{name}={HIDDEN}")
+            }
+            None if word.starts_with('-') && is_named_like_a_credential(word) => {
+                hides_next = true;
+                quote(word).into_owned()
+            }
+            _ => quote(&without_password(word)).into_owned(),
+        }
+    })
+}
+
+/// Whether a text could be the name of a flag or of a variable.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    name.bytes().all(plain)
+}
+
+/// `scheme://user:password@host` without the password (RFC 3986, 3.2.1).
+fn without_password(word: &str) -> Cow<'_, str> {
+    let hidden = word.split_once("://").and_then(|(scheme, rest)| {
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (user, host) = authority.rsplit_once('@')?;
+        let (user, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{user}:{HIDDEN}@{host}{path}"))
+    });
+    hidden.map_or(Cow::Borrowed(word), Cow::Owned)
+}
+
 /// Whether a variable speaks to the proxy rather than to the server behind it.
 pub(super) fn is_ours(name: &str) -> bool {
     name.starts_with(OURS) || name.starts_with(RENAMED) || OUR_NAMES.contains(&name)
@@ -146,6 +190,26 @@ pub(super) fn is_ours(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_shown_without_its_credentials() {
+        for (typed, expected) in [
+            ("server --verbose file", "server --verbose file"),
+            ("server --api-key hunter2 file", "server --api-key *** file"),
+            ("server --token --verbose", "server --token --verbose"),
+            ("server --token=hunter2 -x", "server --token=*** -x"),
+            ("env API_KEY=hunter2 server", "env API_KEY=*** server"),
+            ("server --query=a=token", "server '--query=a=token'"),
+            (
+                "server postgres://me:hunter2@db/x?y=@z",
+                "server 'postgres://me:***@db/x?y=@z'",
+            ),
+            ("server https://host/a:b@c", "server https://host/a:b@c"),
+        ] {
+            let words: Vec<String> = typed.split(' ').map(Into::into).collect();
+            assert_eq!(shown(&words).collect::<Vec<_>>().join(" "), expected);
+        }
+    }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
         list.iter()

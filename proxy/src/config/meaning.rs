@@ -16,6 +16,7 @@ use crate::policy::tools::ToolRules;
 use super::certificate::Certificate;
 use super::named::Named;
 use super::network::{Network, Rate};
+use super::print::Settings;
 use super::roster::Roster;
 use super::secret::Secret;
 use super::translation::StateKeys;
@@ -23,6 +24,8 @@ use super::translation::StateKeys;
 /// Everything the program was told, after defaults, checks and conversions.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Every setting as it was written and where, secrets hidden: what `/config` shows.
+    pub settings: Settings,
     /// Where clients reach us.
     pub listen: Listen,
     /// The MCP server at the plain paths; there may be none where there are named ones.

@@ -46,6 +46,7 @@ pub use meaning::{
 };
 pub use named::{Named, NamedFile, NamedServer, Reading};
 pub use network::{Network, Rate};
+pub use print::{Setting, Settings};
 pub use roster::{Holder, Roster, RosterFault, UNNAMED};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};
 pub use translation::StateKeys;

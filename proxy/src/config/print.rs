@@ -1,10 +1,12 @@
-//! `--print-config`: what the flags and variables mean, setting by setting, and where each came from.
+//! What the flags and variables mean, setting by setting, and where each came from: the table of
+//! `--print-config`, and the list of `/config`.
 //!
 //! It is made after everything was read and nothing was wrong, so the values are known to be good,
 //! and are shown as they were written. Secrets are not shown, nor are values of the server's
 //! variables, which often are.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use clap::Arg;
 
@@ -21,20 +23,42 @@ const MAX_VALUE_BYTES: usize = 500;
 /// What stands for a value that is a secret, or may be one.
 const HIDDEN: &str = "(hidden)";
 
-/// One line: the setting, its value, where it came from.
-struct Setting {
-    name: String,
-    value: String,
-    source: String,
+/// One setting, as it may be shown to whoever may see the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name: that of its flag, or of its variable where there is no flag.
+    pub name: String,
+    /// Its value as it was written, or what stands for one that is a secret.
+    pub value: String,
+    /// Where it came from.
+    pub source: String,
 }
 
-/// The table, ending with a line end.
+/// What the configuration was made of, to be shown. Cheap to clone. `Debug` says how much of it there is:
+/// two configurations are the same wherever their settings come from.
+#[derive(Clone, Default)]
+pub struct Settings(Arc<[Setting]>);
+
+impl Settings {
+    /// One after the other, those of flags first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Setting> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Settings({})", self.0.len())
+    }
+}
+
+/// Every setting, but for those of named servers, which change while the proxy runs.
 pub(super) fn settings(
     command: &clap::Command,
     pick: &Picker<'_>,
     origin: Option<Origin>,
     config: &Config,
-) -> String {
+) -> Settings {
     let mut settings = vec![server(pick, origin, config), token(pick, config)];
     let shown = command
         .get_arguments()
@@ -43,7 +67,6 @@ pub(super) fn settings(
         Some("env") => environment(pick),
         _ => flag(pick, arg, config),
     }));
-    settings.extend(named(pick, config));
     for name in ["MCP_PROXY_LOG", "MCP_PROXY_MACHINE", "MCP_PROXY_FLY_SOCKET"] {
         let picked = pick.variable(name);
         settings.push(Setting {
@@ -52,7 +75,20 @@ pub(super) fn settings(
             value: picked.map_or_else(none, |picked| picked.text),
         });
     }
-    table(&settings, &config.warnings)
+    Settings(settings.into())
+}
+
+/// The table, ending with a line end.
+pub(super) fn told(pick: &Picker<'_>, config: &Config) -> String {
+    let of_variable = |setting: &&Setting| setting.name.starts_with("MCP_");
+    let settings = config.settings.iter();
+    let flags = settings.clone().filter(|setting| !of_variable(setting));
+    let variables = settings.filter(of_variable);
+    let rows = flags
+        .cloned()
+        .chain(named(pick, config))
+        .chain(variables.cloned());
+    table(&rows.collect::<Vec<_>>(), &config.warnings)
 }
 
 /// Whether a flag asks for a text rather than setting something.
@@ -197,7 +233,13 @@ fn flag(pick: &Picker<'_>, arg: &Arg, config: &Config) -> Setting {
         .flags
         .iter()
         .filter_map(|flag| flag.strip_prefix(&prefix));
-    let values: Vec<&str> = values.collect();
+    // A command may hold credentials; each has a row, or a place on the page, where they are hidden.
+    let values: Vec<&str> = values
+        .map(|value| match name {
+            "named-server" => value.split('=').next().unwrap_or_default(),
+            _ => value,
+        })
+        .collect();
     let on = pick
         .translated
         .flags

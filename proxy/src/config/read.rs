@@ -144,7 +144,8 @@ impl Config {
         let Some(door) = door else {
             unreachable!("a missing door always comes with a fault, and there was none");
         };
-        let config = Self {
+        let mut config = Self {
+            settings: print::Settings::default(),
             listen,
             server,
             named,
@@ -169,8 +170,9 @@ impl Config {
             log,
             warnings,
         };
+        config.settings = print::settings(&flags, &pick, origin, &config);
         if typed.print_config {
-            return Err(Stop::Told(print::settings(&flags, &pick, origin, &config)));
+            return Err(Stop::Told(print::told(&pick, &config)));
         }
         Ok(config)
     }

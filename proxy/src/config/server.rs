@@ -8,7 +8,7 @@ use crate::launch::{Kind, Launch};
 use crate::observe::escape::escape;
 use crate::observe::mask::Masks;
 
-use super::child_env::{child_env, confidential, is_ours};
+use super::child_env::{child_env, confidential, is_ours, shown};
 use super::cli::Typed;
 use super::install::{self, Said};
 use super::machine::Machine;
@@ -63,6 +63,8 @@ pub(super) fn read(
     let name = short_name(&said.words);
     let found = made(&name, said, cwd, around, machine);
     let mut server = pick.notes.keep(found)?;
+    let display = masks.hide(server.display.as_bytes(), false);
+    server.display = String::from_utf8_lossy(&display).into_owned();
     server.masks = masks;
     Some(server)
 }
@@ -138,9 +140,10 @@ pub(super) fn made(
     })
 }
 
-/// A command as a person would type it, with control characters escaped.
+/// A command as a person would type it, with control characters escaped and without credentials.
 pub(super) fn display(words: &[String]) -> String {
-    escape(shell_words::join(words).as_bytes(), MAX_DISPLAY_BYTES)
+    let words: Vec<String> = shown(words).collect();
+    escape(words.join(" ").as_bytes(), MAX_DISPLAY_BYTES)
 }
 
 /// The words of the command, and where they came from. The command line wins over the environment.

@@ -78,6 +78,7 @@ fn index_for_programs(routes: &Routes) -> Response<Body> {
             "health": "/health",
             "ready": "/health/ready",
             "status": "/status",
+            "config": "/config",
             "metrics": "/metrics",
         },
     });
@@ -194,6 +195,36 @@ pub(super) async fn status(Extract(app): Extract<App>) -> Response<Body> {
         page.insert("servers".into(), Value::Object(servers.collect()));
     }
     rescue::page(&page.into())
+}
+
+/// `GET /config`: every setting, its value and where it came from, secrets hidden, as
+/// `--print-config` prints them; and the named servers of this moment.
+pub(super) async fn config(Extract(app): Extract<App>) -> Response<Body> {
+    let settings: Map<String, Value> = app
+        .settings
+        .iter()
+        .map(|setting| {
+            let told = json!({ "value": setting.value, "source": setting.source });
+            (setting.name.clone(), told)
+        })
+        .collect();
+    let routes = app.switchboard.now();
+    let servers: Map<String, Value> = routes
+        .named
+        .iter()
+        .map(|(name, named)| {
+            let command = match named {
+                Named::Served(served) => &served.about.command,
+                Named::Broken(broken) => &broken.command,
+            };
+            (name.clone(), json!({ "command": command }))
+        })
+        .collect();
+    rescue::page(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "settings": settings,
+        "servers": servers,
+    }))
 }
 
 /// `GET /metrics`: figures for a monitor. What is looked at rather than counted is looked at now.

@@ -22,7 +22,7 @@ use super::held::until_taken;
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
 use super::{Fault, pages, rescue};
-use crate::config::{Door, Listen};
+use crate::config::{Door, Listen, Settings};
 use crate::exchange::Principal;
 use crate::guard::forwarded::Peer;
 use crate::guard::{Admitted, Guard};
@@ -40,6 +40,8 @@ pub struct App {
     pub started: Instant,
     /// The longest request body, in bytes.
     pub max_body: usize,
+    /// What `/config` shows.
+    pub settings: Settings,
 }
 
 /// The whole application: the guard first, then the paths. Cheap
@@ -86,6 +88,7 @@ pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entranc
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready))
         .route("/status", get(pages::status))
+        .route("/config", get(pages::config))
         .route("/metrics", get(pages::metrics))
         .route("/servers/{name}/health/ready", get(pages::one_ready))
         .fallback(nothing_here)

@@ -9,6 +9,7 @@ mod bytes;
 mod cancel;
 mod client;
 mod common;
+mod config;
 mod crash;
 mod crossing;
 mod crowd;
