@@ -29,6 +29,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How long the last lines of the audit log may take to be written.
 const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 
+/// How long the last spans may take to reach their collector.
+#[cfg(feature = "otlp")]
+const SPAN_FLUSH: Duration = Duration::from_secs(2);
+
 /// Exit code for a command line or an environment that cannot be used.
 const USAGE: u8 = 2;
 
@@ -146,6 +150,10 @@ async fn run(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    #[cfg(feature = "otlp")]
+    if let Some(settings) = config.otlp.clone() {
+        observe::otlp::start(settings);
+    }
     let guardian = Guardian::of_this_process();
     let address = listener.address();
     let audited = audit.clone();
@@ -217,6 +225,8 @@ async fn run(config: Config) -> ExitCode {
     }
     let _nobody_listens = stop.send(true);
     let _ended = serving.await;
+    #[cfg(feature = "otlp")]
+    observe::otlp::flush(SPAN_FLUSH).await;
     if let Some(audit) = audit {
         audit.flush(AUDIT_FLUSH);
     }

@@ -30,15 +30,20 @@ struct Group {
     must_run: bool,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group {
         name: "unit+property",
-        run: |log| nextest("kind(lib) + kind(bin)", log),
+        run: |log| nextest(&["--workspace"], "kind(lib) + kind(bin)", log),
         must_run: true,
     },
     Group {
         name: "integration",
-        run: |log| nextest("kind(test)", log),
+        run: |log| nextest(&["--workspace"], "kind(test)", log),
+        must_run: true,
+    },
+    Group {
+        name: "otlp",
+        run: |log| nextest(&OTLP, "test(/otlp|spans/)", log),
         must_run: true,
     },
     Group {
@@ -57,6 +62,9 @@ const GROUPS: [Group; 5] = [
         must_run: true,
     },
 ];
+
+/// The feature that is off by default, and has tests of its own.
+const OTLP: [&str; 4] = ["--package", "mcp-proxy", "--features", "otlp"];
 
 /// Runs the named groups, or all.
 ///
@@ -120,7 +128,7 @@ fn one(group: &Group) -> Result<Tally> {
 }
 
 /// Tests that nextest runs, by the kind of program they are in.
-fn nextest(filter: &str, log: &Log) -> Result<Tally> {
+fn nextest(of: &[&str], filter: &str, log: &Log) -> Result<Tally> {
     // The integration tests start the toy, which nothing else builds.
     let mut toy = cargo(&["build"]);
     toy.args(["--package", "mcp-toy"]);
@@ -128,7 +136,7 @@ fn nextest(filter: &str, log: &Log) -> Result<Tally> {
         return Err("the toy does not build".to_owned());
     }
     let mut nextest = build_here(Command::new(nextest_program()?), &["nextest", "run"]);
-    nextest.args(["--workspace", "--no-fail-fast", "--color=never"]);
+    nextest.args(of).args(["--no-fail-fast", "--color=never"]);
     nextest.args(["--filterset", filter]);
     let status = run::logged(&mut nextest, log, BUILD_LIMIT)?;
     let tally = counted(&log.read()?);

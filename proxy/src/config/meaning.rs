@@ -64,6 +64,9 @@ pub struct Config {
     pub door: Door,
     /// Where calls are written down.
     pub audit: Option<AuditSettings>,
+    /// Where the spans of calls go.
+    #[cfg(feature = "otlp")]
+    pub otlp: Option<crate::observe::otlp::OtlpSettings>,
     /// Which tools clients have.
     pub tools: ToolRules,
     /// How much of anything there may be.

@@ -23,6 +23,8 @@ mod machine;
 mod meaning;
 mod named;
 mod network;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod paths;
 mod pick;
 mod print;

@@ -137,6 +137,8 @@ impl Config {
         let tools = tools(&mut pick, &typed);
         let times = times(&mut pick, &typed);
         let log = log::read(&mut pick, &typed);
+        #[cfg(feature = "otlp")]
+        let otlp = super::otlp::read(&mut pick, &log.labels);
         unknown_variables(&mut pick);
 
         let notes = std::mem::take(&mut pick.notes);
@@ -164,6 +166,8 @@ impl Config {
             idle,
             door,
             audit,
+            #[cfg(feature = "otlp")]
+            otlp,
             tools,
             limits,
             times,

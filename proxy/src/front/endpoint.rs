@@ -11,7 +11,7 @@ use mcp_wire::{Body, Era};
 use super::headers::{self, Claim};
 use super::sessions::Sessions;
 use super::stateless::Stateless;
-use super::{Fault, conversation, era};
+use super::{Fault, conversation, era, trace};
 use crate::exchange::Principal;
 
 /// Answers one request to the MCP endpoint whose body has arrived.
@@ -38,10 +38,17 @@ pub(super) async fn handle(
     if let Err(fault) = headers::check_post(headers) {
         return fault.into_response(None);
     }
-    let body = match Body::parse(body, conversation::MAX_BATCH) {
+    let mut body = match Body::parse(body, conversation::MAX_BATCH) {
         Err(fault) => return Fault::Unreadable(fault).into_response(None),
         Ok(body) => body,
     };
+    match &mut body {
+        Body::One(message) => trace::carry(headers, message),
+        Body::Batch(messages) => messages
+            .iter_mut()
+            .flatten()
+            .for_each(|message| trace::carry(headers, message)),
+    }
     match (era::of(headers, &body), body) {
         (Err(fault), Body::One(message)) => fault.into_response(message.id().as_ref()),
         (Err(fault), Body::Batch(_)) => fault.into_response(None),

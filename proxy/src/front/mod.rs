@@ -27,5 +27,6 @@ pub mod served;
 pub mod sessions;
 pub mod stateless;
 pub mod tls;
+mod trace;
 
 pub use rescue::Fault;

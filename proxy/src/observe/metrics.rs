@@ -131,6 +131,10 @@ fn describe() {
         "Lines of the audit log that could not be written."
     );
     describe_counter!(
+        "mcp_proxy_spans_dropped_total",
+        "Spans of calls that did not reach their collector."
+    );
+    describe_counter!(
         "mcp_proxy_panics_total",
         "Bugs of the proxy that ended what it was doing; the log says where."
     );

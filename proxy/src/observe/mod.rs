@@ -6,6 +6,9 @@ pub mod escape;
 pub mod log;
 pub mod mask;
 pub mod metrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod panic;
 pub mod process;
 mod record;
+pub mod trace;

@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
+use crate::observe::trace::{Parent, TRACEPARENT};
+
 /// Lines that may wait for the disk. With the longest arguments these are 16 MiB.
 const QUEUE: usize = 1024;
 
@@ -89,6 +91,7 @@ impl Audit {
         Some(Entry {
             method: cut(name),
             name: subject.as_deref().map(cut),
+            trace: trace(message),
             arguments: arguments.map(|arguments| match arguments.len() {
                 ..=MAX_ARGUMENTS => serde_json::from_slice(arguments).unwrap_or_default(),
                 longer => json!({ "bytes": longer }),
@@ -113,6 +116,7 @@ impl Audit {
         for (key, value) in [
             ("name", entry.name.as_deref().map(Value::from)),
             ("session", call.session.map(Value::from)),
+            ("trace", entry.trace.as_deref().map(Value::from)),
             ("arguments", entry.arguments.clone()),
         ] {
             if let Some(value) = value {
@@ -140,6 +144,7 @@ impl Audit {
 pub(super) struct Entry {
     method: String,
     name: Option<String>,
+    trace: Option<String>,
     arguments: Option<Value>,
 }
 
@@ -153,6 +158,12 @@ pub(super) struct Ending<'a> {
     pub(super) request: u64,
     pub(super) outcome: &'static str,
     pub(super) took: Duration,
+}
+
+/// The trace a request belongs to, if it says so (SEP-414).
+pub(super) fn trace(message: &Message) -> Option<String> {
+    let parent = message.meta(TRACEPARENT)?;
+    Some(Parent::parse(&object::string(&parent)?)?.trace_id())
 }
 
 /// The first bytes of a name, whole characters only.

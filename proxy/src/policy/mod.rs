@@ -8,3 +8,5 @@ pub mod audit;
 pub mod metrics;
 pub mod policed;
 pub mod tools;
+#[cfg(feature = "otlp")]
+mod traced;

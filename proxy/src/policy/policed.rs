@@ -23,9 +23,11 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-use super::audit::{Audit, Ending, Entry};
+use super::audit::{self, Audit, Ending, Entry};
 use super::metrics::{Calls, Ended, Method};
 use super::tools::ToolRules;
+#[cfg(feature = "otlp")]
+use super::traced::Traced;
 use crate::exchange::{
     AskId, Call, Crash, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Principal, Refusal,
     Seat, Seated, Server, Servers, Watch,
@@ -152,7 +154,7 @@ impl Who {
 
 impl Server for Place {
     fn call(&self, feed: FeedId, mut call: Call) -> Result<Key, Refusal> {
-        let watched = Arc::new(Watched::begin(&self.who, &call.message));
+        let watched = Arc::new(Watched::begin(&self.who, &mut call.message));
         let watch: Arc<dyn Watch> = Arc::<Watched>::clone(&watched);
         // First counted, so that what is refused below is seen as well.
         call.outlet = call.outlet.watched(watch);
@@ -227,6 +229,9 @@ struct Watched {
     request: u64,
     /// None but at the debug level, so that a call costs no allocation.
     span: Span,
+    /// Its span for a collector.
+    #[cfg(feature = "otlp")]
+    traced: Option<Traced>,
     /// What the audit log will say.
     entry: Option<Entry>,
     method: Method,
@@ -237,7 +242,9 @@ struct Watched {
 }
 
 impl Watched {
-    fn begin(who: &Arc<Who>, message: &Message) -> Self {
+    fn begin(who: &Arc<Who>, message: &mut Message) -> Self {
+        #[cfg(feature = "otlp")]
+        let traced = Traced::begin(message);
         let name = message.method().unwrap_or_default();
         let method = Method::of(name);
         who.policies.calls.began();
@@ -251,12 +258,15 @@ impl Watched {
             session = who.session.as_deref().map(display),
             principal = who.principal.name().map(display),
             child = Empty,
+            trace = audit::trace(message).map(display),
         );
         let audit = who.policies.audit.as_ref();
         Self {
             who: Arc::clone(who),
             request,
             span,
+            #[cfg(feature = "otlp")]
+            traced,
             entry: audit.and_then(|audit| audit.entry(message)),
             method,
             lists_tools: name == method::TOOLS_LIST && !who.policies.tools.is_empty(),
@@ -296,6 +306,18 @@ impl Watched {
 
     fn write_down(&self, ended: Ended) {
         let who = &*self.who;
+        #[cfg(feature = "otlp")]
+        if let Some(traced) = &self.traced {
+            let call = crate::observe::otlp::Ending {
+                method: self.method.name(),
+                server: who.policies.calls.server(),
+                principal: who.principal.name(),
+                session: who.session.as_deref(),
+                request: self.request,
+                ..Default::default()
+            };
+            traced.end(ended, call);
+        }
         tracing::debug!(
             target: "call",
             parent: &self.span,

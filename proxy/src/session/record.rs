@@ -33,14 +33,14 @@ impl Record {
     pub fn new(principal: &str, initialize: &Message) -> Self {
         Self {
             principal: principal.to_owned(),
-            initialize: text(&initialize.to_bytes()),
+            initialize: text(initialize.source()),
             ..Self::default()
         }
     }
 
     /// The client has said `initialize` only now.
     pub fn initialized(&mut self, initialize: &Message) {
-        self.initialize = text(&initialize.to_bytes());
+        self.initialize = text(initialize.source());
     }
 
     /// The server accepted this `logging/setLevel`.

@@ -78,6 +78,25 @@ impl Message {
             && self.set_fresh_meta(&home, without(&meta, key).freeze())
     }
 
+    /// The value of the member of `params._meta` that is called `key`, as it will be written: what
+    /// [`insert_meta`](Self::insert_meta) has put there, or else what arrived.
+    pub fn meta(&self, key: &str) -> Option<Bytes> {
+        let home = self.meta_home()?;
+        let Home::Source(meta) = home else {
+            let meta = self.fresh_meta(&home);
+            return object::find(&meta, key).map(|entry| meta.slice(entry.span.range()));
+        };
+        self.inserted(meta, key).or_else(|| {
+            let entry = object::find(&self.source()[meta.range()], key)?;
+            let at = entry.key.span().shift(meta.start).start;
+            let removed = Role::Remove { object: meta.start };
+            let is_gone =
+                |edit: &Edit| edit.role == removed && edit.span.start <= at && at < edit.span.end;
+            let stays = !self.edits().iter().any(is_gone);
+            stays.then(|| self.source().slice(entry.span.shift(meta.start).range()))
+        })
+    }
+
     fn is_object(&self, span: Span) -> bool {
         let text = self.source().get(span.start as usize..span.end as usize);
         text.is_some_and(|text| text.len() > 1 && text[0] == b'{' && text[text.len() - 1] == b'}')

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mcp_wire::Body;
 
 use super::super::conversation::{self, MAX_BATCH};
-use super::super::{Fault, headers, rescue};
+use super::super::{Fault, headers, rescue, trace};
 use super::HttpSse;
 use super::inbox::Inbox;
 use crate::exchange::Principal;
@@ -34,6 +34,9 @@ impl HttpSse {
                 messages
             }
         };
+        for message in messages.iter_mut().flatten() {
+            trace::carry(&parts.headers, message);
+        }
         inbox
             .answers(&*self.servers, &self.table, &mut messages)
             .await;

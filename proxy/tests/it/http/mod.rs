@@ -40,11 +40,14 @@ mod resume;
 mod rust_sdk;
 mod rust_sdk_modern;
 mod session;
+#[cfg(feature = "otlp")]
+mod spans;
 mod stateless;
 mod stopping;
 mod tls;
 mod told;
 mod told_of_children;
 mod tools;
+mod traced;
 mod translated;
 mod typed;

@@ -313,3 +313,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_member_of_meta_is_read_as_it_will_be_written() {
+    for params in [
+        r#"{"_meta":{"a":1,"k":0}}"#,
+        r#"{"_meta":{"\u006b":0}}"#,
+        r#"{"_meta":null}"#,
+        r#"{"x":1}"#,
+    ] {
+        let mut call = call(params);
+        let arrived = params.contains('0').then(|| Bytes::from_static(b"0"));
+        assert_eq!(call.meta("k"), arrived, "{params}");
+        assert_eq!(call.meta("b"), None);
+        assert!(call.insert_meta("b", Bytes::from_static(b"[2]")));
+        assert_eq!(call.meta("b").as_deref(), Some(&b"[2]"[..]));
+        assert_eq!(call.meta("k"), arrived, "{params}");
+        assert_eq!(call.remove_meta("k"), arrived.is_some());
+        assert_eq!(call.meta("k"), None, "{params}");
+        assert!(call.insert_meta("k", Bytes::from_static(b"3")));
+        assert_eq!(call.meta("k").as_deref(), Some(&b"3"[..]));
+    }
+    assert_eq!(
+        message(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).meta("k"),
+        None
+    );
+}
