@@ -161,6 +161,9 @@ pub(super) struct Typed {
     /// Tools that clients do not have, allowed or not; repeatable, or a comma list
     #[arg(long, value_name = "GLOB", help_heading = "Who may come in", action = ArgAction::Append)]
     pub(super) deny_tool: Vec<String>,
+    /// Only tools that their server annotates as reading (`readOnlyHint`)
+    #[arg(long, help_heading = "Who may come in")]
+    pub(super) read_only: bool,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]

@@ -304,6 +304,7 @@ fn tools(pick: &mut Picker<'_>, typed: &Typed) -> ToolRules {
     ToolRules {
         allow: globs("allow-tool", &typed.allow_tool),
         deny: globs("deny-tool", &typed.deny_tool),
+        read_only: pick.switch("read-only", typed.read_only),
     }
 }
 

@@ -5,8 +5,11 @@
 //! of policies, in the order a call meets them; each policy is one file.
 
 pub mod audit;
+mod deferred;
+mod hints;
 pub mod metrics;
 pub mod policed;
+mod read_only;
 pub mod tools;
 #[cfg(feature = "otlp")]
 mod traced;

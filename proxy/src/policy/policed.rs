@@ -12,18 +12,22 @@
 //! server asks while it is being revived. An answer passes through no policy, so that is the same
 //! place.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mcp_wire::{Era, Message, method};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::audit::{self, Audit, Ending, Entry};
+use super::deferred::{Deferred, Slot};
+use super::hints::Hints;
 use super::metrics::{Calls, Ended, Method};
 use super::tools::ToolRules;
 #[cfg(feature = "otlp")]
@@ -44,9 +48,14 @@ const ANSWERED: Key = 0;
 #[derive(Debug)]
 pub struct Policies {
     calls: Calls,
-    tools: ToolRules,
+    pub(super) tools: ToolRules,
     audit: Option<Audit>,
+    /// What is known of the tools of clients that have no session.
+    hints: Mutex<HashMap<(Era, Principal), Arc<Hints>>>,
 }
+
+/// Principals whose tools are remembered. Beyond that all are forgotten, and their next calls ask.
+const MAX_PRINCIPALS: usize = 1000;
 
 impl Policies {
     /// The policies of the server of this name.
@@ -56,7 +65,22 @@ impl Policies {
             calls: Calls::new(server),
             tools,
             audit,
+            hints: Mutex::default(),
         }
+    }
+
+    /// Where it is kept what the tools do that this client has. A session's server is its own, and so
+    /// is what it says.
+    fn hints(&self, seat: &Seat) -> Arc<Hints> {
+        if !self.tools.read_only || seat.session.is_some() {
+            return Arc::default();
+        }
+        let mut hints = self.hints.lock();
+        if hints.len() >= MAX_PRINCIPALS {
+            hints.clear();
+        }
+        let whose = (seat.era, seat.principal.clone());
+        Arc::clone(hints.entry(whose).or_default())
     }
 }
 
@@ -86,6 +110,7 @@ impl Servers for Policed {
             let who = Arc::new(Who {
                 policies: Arc::clone(&self.policies),
                 era: seat.era,
+                hints: self.policies.hints(&seat),
                 principal: seat.principal.clone(),
                 session: seat.session.clone(),
             });
@@ -99,6 +124,7 @@ impl Servers for Policed {
                 server: Arc::new(Place {
                     server: seated.server,
                     who,
+                    deferred: Arc::default(),
                 }),
             })
         })
@@ -110,7 +136,7 @@ impl Servers for Policed {
 }
 
 /// Counts what was refused because a bound was reached.
-fn count_budget(refusal: &Refusal) {
+pub(super) fn count_budget(refusal: &Refusal) {
     metrics::budget(match refusal {
         Refusal::Full { .. } => "children",
         Refusal::Queue { .. } => "starting",
@@ -122,18 +148,22 @@ fn count_budget(refusal: &Refusal) {
 }
 
 /// One client's place at a server.
-struct Place {
-    server: Arc<dyn Server>,
-    who: Arc<Who>,
+pub(super) struct Place {
+    pub(super) server: Arc<dyn Server>,
+    pub(super) who: Arc<Who>,
+    /// Calls that wait until it is known what they would do.
+    pub(super) deferred: Arc<Deferred>,
 }
 
 /// Whose place it is, and what its calls go through.
 #[derive(Debug)]
-struct Who {
-    policies: Arc<Policies>,
-    era: Era,
+pub(super) struct Who {
+    pub(super) policies: Arc<Policies>,
+    pub(super) era: Era,
     principal: Principal,
     session: Option<String>,
+    /// What its tools do, where that matters.
+    pub(super) hints: Arc<Hints>,
 }
 
 impl Who {
@@ -165,6 +195,9 @@ impl Server for Place {
             call.outlet.push(call.exchange, done);
             return Ok(ANSWERED);
         }
+        if let Some(tool) = self.must_ask(&call.message) {
+            return Ok(self.defer(feed, call, tool, &watched));
+        }
         let called = watched.span.in_scope(|| self.server.call(feed, call));
         called.inspect_err(|refusal| {
             count_budget(refusal);
@@ -185,18 +218,25 @@ impl Server for Place {
     }
 
     fn cancel(&self, key: Key, notice: Option<Message>) {
-        self.server.cancel(key, notice);
+        match Deferred::has(key) {
+            true => self.deferred.cancel(key, notice, &*self.server),
+            false => self.server.cancel(key, notice),
+        }
     }
 
     fn attach(&self, key: Key, outlet: Outlet) {
-        self.server.attach(key, outlet);
+        match Deferred::has(key) {
+            true => self.deferred.attach(key, outlet, &*self.server),
+            false => self.server.attach(key, outlet),
+        }
     }
 
     fn in_flight(&self, feed: FeedId) -> usize {
-        self.server.in_flight(feed)
+        self.deferred.in_flight(self.server.in_flight(feed))
     }
 
     fn leave(&self, feed: FeedId, loss: &Loss) {
+        self.deferred.leave(loss);
         self.server.leave(feed, loss);
     }
 
@@ -223,7 +263,7 @@ impl Server for Place {
 
 /// One call, from being taken until it ended.
 #[derive(Debug)]
-struct Watched {
+pub(super) struct Watched {
     who: Arc<Who>,
     /// Numbers the calls of this process: what is logged names a call by ours, never by its client's.
     request: u64,
@@ -239,6 +279,8 @@ struct Watched {
     over: AtomicBool,
     /// The answer is a list of which some may have to go.
     lists_tools: bool,
+    /// Where it waited before it was made, if it did.
+    slot: OnceLock<Slot>,
 }
 
 impl Watched {
@@ -272,6 +314,7 @@ impl Watched {
             lists_tools: name == method::TOOLS_LIST && !who.policies.tools.is_empty(),
             began: Instant::now(),
             over: AtomicBool::new(false),
+            slot: OnceLock::new(),
         }
     }
 
@@ -280,8 +323,14 @@ impl Watched {
         !self.over.swap(true, Ordering::Relaxed)
     }
 
+    /// It waits there before it is made.
+    pub(super) fn waits_at(&self, slot: Slot) {
+        // A call waits once.
+        let _first = self.slot.set(slot);
+    }
+
     /// The call did not reach the server.
-    fn refused(&self) {
+    pub(super) fn refused(&self) {
         if self.is_first_end() {
             let Who { policies, era, .. } = &*self.who;
             policies.calls.refused(*era, self.method);
@@ -342,10 +391,18 @@ impl Watched {
 impl Watch for Watched {
     fn done(&self, mut outcome: Outcome) -> Outcome {
         self.ended(Ended::of(&outcome));
+        if let Some(slot) = self.slot.get() {
+            slot.over();
+        }
         if let Outcome::Result(message) = &mut outcome
             && self.lists_tools
         {
-            self.who.policies.tools.thin(message);
+            let tools = &self.who.policies.tools;
+            if tools.read_only {
+                let result = message.result().unwrap_or_default();
+                self.who.hints.learn(result, Instant::now());
+            }
+            tools.thin(message);
         }
         outcome
     }

@@ -1,12 +1,14 @@
-//! Which tools clients see and may call: `--allow-tool` and `--deny-tool`.
+//! Which tools clients see and may call: `--allow-tool`, `--deny-tool` and `--read-only`.
 //!
 //! A tool that is kept from clients is not there for them: it is taken out of every list, and calling
 //! it is answered as calling one that never was. The list is spliced; the elements that stay keep
 //! their bytes, and so does everything around them.
 
 use bytes::Bytes;
-use mcp_wire::{ErrorCode, Member, Message, method, object};
+use mcp_wire::{ErrorCode, Id, Member, Message, method, object};
 use serde_json::value::RawValue;
+
+use super::hints::only_reads;
 
 /// The owner's choice of tools.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,16 +17,18 @@ pub struct ToolRules {
     pub allow: Vec<String>,
     /// Patterns of tools that are not, allowed or not.
     pub deny: Vec<String>,
+    /// Only tools that are annotated as reading are offered; see `hints.rs`.
+    pub read_only: bool,
 }
 
 impl ToolRules {
     /// Whether every tool passes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.allow.is_empty() && self.deny.is_empty()
+        self.allow.is_empty() && self.deny.is_empty() && !self.read_only
     }
 
-    /// Whether clients have this tool.
+    /// Whether the patterns let clients have this tool.
     #[must_use]
     pub fn offers(&self, tool: &str) -> bool {
         let any = |globs: &[String]| globs.iter().any(|glob| matches(glob, tool));
@@ -39,15 +43,7 @@ impl ToolRules {
         }
         // A call without a name is the server's to refuse.
         let name = message.string(Member::Name)?;
-        if self.offers(&name) {
-            return None;
-        }
-        Some(mcp_wire::error_message(
-            message.id().as_ref(),
-            ErrorCode::INVALID_PARAMS,
-            &format!("Unknown tool: {name}"),
-            None,
-        ))
+        (!self.offers(&name)).then(|| unknown(message.id().as_ref(), &name))
     }
 
     /// Takes what clients do not have out of the result of `tools/list`.
@@ -77,10 +73,21 @@ impl ToolRules {
                 .filter(|member| member.key.is("name"))
                 .filter_map(|member| object::string(member.value));
             names.all(|name| self.offers(&name))
+                && (!self.read_only || only_reads(tool.get().as_bytes()))
         };
         let kept: Vec<&str> = tools.iter().filter(stays).map(|tool| tool.get()).collect();
         (kept.len() < tools.len()).then(|| format!("[{}]", kept.join(",")).into())
     }
+}
+
+/// The error of a tool that is not there.
+pub(super) fn unknown(id: Option<&Id>, tool: &str) -> Message {
+    mcp_wire::error_message(
+        id,
+        ErrorCode::INVALID_PARAMS,
+        &format!("Unknown tool: {tool}"),
+        None,
+    )
 }
 
 /// Whether a text is of a pattern, in which `*` stands for any text and `?` for one character.
@@ -120,6 +127,7 @@ mod tests {
         ToolRules {
             allow: owned(allow),
             deny: owned(deny),
+            read_only: false,
         }
     }
 
@@ -174,6 +182,17 @@ mod tests {
         ] {
             assert_eq!(thinned(&rules, untouched), untouched);
         }
+    }
+
+    #[test]
+    fn lists_lose_what_is_not_annotated_as_reading() {
+        let rules = ToolRules {
+            read_only: true,
+            ..rules(&[], &["b"])
+        };
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","annotations":{"readOnlyHint":true}},{"name":"b","annotations":{"readOnlyHint":true}},{"name":"c"}]}}"#;
+        let expected = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","annotations":{"readOnlyHint":true}}]}}"#;
+        assert_eq!(thinned(&rules, text), expected);
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(crate) fn answer(toy: &Toy, method: &str, params: &Object) -> Result<Value, 
     Ok(match method {
         "initialize" => initialize(toy, params),
         "ping" => json!({}),
-        "tools/list" => json!({ "tools": tools::list() }),
+        "tools/list" => json!({ "tools": tools::list(toy) }),
         "resources/list" => {
             let resources: Vec<Value> = RESOURCES
                 .iter()

@@ -9,7 +9,7 @@ use crate::{
     misbehave,
     modern::{self, Envelope},
     notices, tasks,
-    toy::Toy,
+    toy::{Relisted, Toy},
 };
 
 /// A tool call in progress.
@@ -110,11 +110,19 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool { name: "count", what: "how often this was called in this process", run: count, arguments: &[] },
     Tool { name: "seen", what: "the last lines that came in, as a JSON array, this call included", run: seen,
         arguments: &[("n", "integer", "how many [256]")] },
+    Tool { name: "relist", what: "changes what the list says of a tool, and tells nobody, as servers do that read their tools anew", run: relist,
+        arguments: &[("tool", "string", "which"), ("read_only", "boolean", "its readOnlyHint"), ("header", "string", "the x-mcp-header of its first mirrored argument")] },
+];
+
+/// The tools that only read, and say so.
+const READING: [&str; 8] = [
+    "echo", "args", "cwd", "pid", "count", "seen", "mirrored", "relist",
 ];
 
 /// The value of `tools` in the answer to `tools/list`.
-pub(crate) fn list() -> Vec<Value> {
+pub(crate) fn list(toy: &Toy) -> Vec<Value> {
     let describe = |tool: &Tool| {
+        let relisted = toy.relisted(tool.name);
         let properties: Map<String, Value> = tool
             .arguments
             .iter()
@@ -122,16 +130,22 @@ pub(crate) fn list() -> Vec<Value> {
                 let mut property = json!({ "type": kind, "description": what });
                 let header = MIRRORED.iter().find(|(mirrored, _)| mirrored == name);
                 if let (Some((_, header)), "mirrored") = (header, tool.name) {
-                    property["x-mcp-header"] = (*header).into();
+                    let first = *name == MIRRORED[0].0;
+                    let other = relisted.header.as_deref().filter(|_| first);
+                    property["x-mcp-header"] = other.unwrap_or(header).into();
                 }
                 ((*name).to_owned(), property)
             })
             .collect();
-        json!({
+        let mut described = json!({
             "name": tool.name,
             "description": tool.what,
             "inputSchema": { "type": "object", "properties": properties },
-        })
+        });
+        if relisted.read_only.unwrap_or(READING.contains(&tool.name)) {
+            described["annotations"] = json!({ "readOnlyHint": true });
+        }
+        described
     };
     TOOLS.iter().map(describe).collect()
 }
@@ -328,6 +342,16 @@ fn count(call: &Call) -> Outcome {
 fn seen(call: &Call) -> Outcome {
     let count = usize::try_from(call.number("n", 256)).unwrap_or(usize::MAX);
     Outcome::Text(Value::from(call.toy.seen(count)).to_string())
+}
+
+fn relist(call: &Call) -> Outcome {
+    let said = call.arguments.raw("read_only");
+    let relisted = Relisted {
+        read_only: said.map(|said| said == "true"),
+        header: call.arguments.text("header"),
+    };
+    call.toy.relist(call.text("tool", ""), relisted);
+    Outcome::Text("relisted".to_owned())
 }
 
 /// Writes to standard error and does not care whether anybody reads it.

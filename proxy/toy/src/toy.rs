@@ -49,6 +49,16 @@ pub(crate) struct Shared {
     next_question: AtomicU64,
     listens: Mutex<Vec<Listen>>,
     tasks: Mutex<Vec<Task>>,
+    relisted: Mutex<BTreeMap<String, Relisted>>,
+}
+
+/// What the list says of a tool from now on.
+#[derive(Clone, Default)]
+pub(crate) struct Relisted {
+    /// Its `readOnlyHint`.
+    pub(crate) read_only: Option<bool>,
+    /// The header of its first mirrored argument.
+    pub(crate) header: Option<String>,
 }
 
 impl Deref for Toy {
@@ -75,11 +85,21 @@ impl Toy {
             next_question: AtomicU64::new(1),
             listens: Mutex::default(),
             tasks: Mutex::default(),
+            relisted: Mutex::default(),
         }))
     }
 }
 
 impl Shared {
+    /// What the list says of a tool, if that was changed.
+    pub(crate) fn relisted(&self, tool: &str) -> Relisted {
+        lock(&self.relisted).get(tool).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn relist(&self, tool: String, as_this: Relisted) {
+        lock(&self.relisted).insert(tool, as_this);
+    }
+
     /// Writes a line, whole and alone.
     pub(crate) fn line(&self, line: &str) {
         let mut text = String::with_capacity(line.len() + 1);

@@ -242,6 +242,7 @@ fn every_flag_reaches_its_setting_typed_or_set() {
     }
     for (flag, shown) in [
         ("stateless", "stateless: true"),
+        ("read-only", "read_only: true"),
         ("eager", "eager: true"),
         ("exit-on-failure", "exit_on_failure: true"),
         ("quiet-child", "show_child_stderr: false"),

@@ -35,6 +35,7 @@ mod pid_one;
 mod principals;
 mod proxy;
 mod questions;
+mod read_only;
 mod readme_lines;
 mod resume;
 mod rust_sdk;

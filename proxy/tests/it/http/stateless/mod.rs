@@ -1,11 +1,13 @@
 //! Clients of 2026-07-28.
 
+mod abandoned;
 mod answers;
 mod eras;
 mod ladder;
 mod leaving;
 mod listen;
 mod principals;
+mod relisted;
 mod rounds;
 
 use serde_json::{Value, json};
