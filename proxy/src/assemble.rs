@@ -1,6 +1,7 @@
 //! Puts the rooms together: from a [`Config`] to something that can be served, and later to a set of
 //! servers that is not the one it began with.
 
+mod retire;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::retire::retire;
 use self::settings::{command, eras, session_limits, sharing, translation, warm_children};
 use crate::config::{Config, Listen, NamedServer, Server};
 use crate::exchange::Servers;
@@ -198,30 +200,6 @@ fn warm(served: &Arc<Served>) {
             tracing::error!("{error}; the next request tries again");
         }
     });
-}
-
-/// Sees a server out: its calls may end, its sessions and its children do.
-async fn retire(switchboard: Arc<Switchboard>, name: String, served: Arc<Served>, limit: Duration) {
-    served.drain();
-    let deadline = Instant::now() + limit;
-    while served.load().1 > 0 && Instant::now() < deadline {
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
-    let left = served.load().1;
-    if left > 0 {
-        tracing::warn!(
-            server = name,
-            calls = left,
-            "cut off; --drain-timeout gives them longer"
-        );
-    }
-    served.stop().await;
-    switchboard.change(|routes| {
-        routes
-            .retiring
-            .retain(|(_, retiring)| !Arc::ptr_eq(retiring, &served));
-    });
-    tracing::info!(server = name, "stopped");
 }
 
 /// The proxy of this configuration, reached at `address`. `guardian` ends the children where this
