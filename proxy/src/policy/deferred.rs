@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::exchange::{Call, Event, Key, Loss, Outcome, Outlet, Server};
 
-/// Keys of ours have this bit; servers count from one.
+/// Keys of ours have this bit; servers count from one, and who translates for one has the bit below.
 const OURS: Key = 1 << 63;
 
 /// The deferred calls of one place.
@@ -41,7 +41,7 @@ enum Stage {
 
 #[derive(Debug)]
 enum Wish {
-    Cancel(Option<Message>),
+    Cancel(Option<Box<Message>>),
     Attach(Outlet),
 }
 
@@ -74,7 +74,7 @@ impl Deferred {
         &self,
         key: Key,
         server: &dyn Server,
-        make: impl FnOnce(Call) -> Result<Key, Outcome>,
+        make: impl FnOnce(Call) -> Result<Key, Box<Outcome>>,
     ) {
         let call = {
             let mut table = self.table.lock();
@@ -106,11 +106,11 @@ impl Deferred {
         };
         match made {
             Ok(sent) => wishes.into_iter().for_each(|wish| match wish {
-                Wish::Cancel(notice) => server.cancel(sent, notice),
+                Wish::Cancel(notice) => server.cancel(sent, notice.map(|notice| *notice)),
                 Wish::Attach(outlet) => server.attach(sent, outlet),
             }),
             Err(outcome) => {
-                outlet.push(exchange, Event::Done(outcome));
+                outlet.push(exchange, Event::Done(*outcome));
             }
         }
     }
@@ -129,7 +129,7 @@ impl Deferred {
             let mut table = self.table.lock();
             match table.calls.get_mut(&key) {
                 Some(Stage::Sending(wishes)) => {
-                    wishes.push(Wish::Cancel(notice));
+                    wishes.push(Wish::Cancel(notice.map(Box::new)));
                     return;
                 }
                 Some(Stage::Sent(sent)) => Some(*sent),

@@ -71,7 +71,7 @@ impl Place {
                     server.call(feed, call).map_err(|refusal| {
                         count_budget(&refusal);
                         refused();
-                        lost(refusal.to_string())
+                        Box::new(lost(refusal.to_string()))
                     })
                 }),
                 Ok(false) => deferred.end(key, |call| {

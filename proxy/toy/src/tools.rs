@@ -142,7 +142,10 @@ pub(crate) fn list(toy: &Toy) -> Vec<Value> {
             "description": tool.what,
             "inputSchema": { "type": "object", "properties": properties },
         });
-        if relisted.read_only.unwrap_or(READING.contains(&tool.name)) {
+        if relisted
+            .read_only
+            .unwrap_or_else(|| READING.contains(&tool.name))
+        {
             described["annotations"] = json!({ "readOnlyHint": true });
         }
         described

@@ -19,8 +19,9 @@ use crate::exchange::{Blame, Call, Event, ExchangeId, Key, Loss, Outcome, Outlet
 /// By what a notification names its subscription.
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// What tells the key of a subscription from one that a server's conversation gave out.
-const LISTENING: Key = 1 << 63;
+/// What tells the key of a subscription from one that a server's conversation gave out. Policies have
+/// the bit above.
+const LISTENING: Key = 1 << 62;
 
 /// Resources one subscription may name.
 const MAX_URIS: usize = 1024;
