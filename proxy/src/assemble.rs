@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::retire::retire;
-use self::settings::{command, eras, session_limits, sharing, translation, warm_children};
+use self::retire::{ASK_AGAIN, retire};
+use self::settings::{command, eras, session_limits, sharing, translation, wallet, warm_children};
 use crate::config::{Config, Listen, NamedServer, Server};
 use crate::exchange::Servers;
+use crate::front::given::Given;
 use crate::front::http_sse::{self, HttpSse};
 use crate::front::pages::About;
 use crate::front::router::{App, Entrance, entrance};
@@ -25,6 +25,7 @@ use crate::front::sessions::{self, Sessions};
 use crate::front::stateless::{self, Stateless};
 use crate::front::tls::Tls;
 use crate::guard::Guard;
+use crate::guard::credentials::Credentials;
 use crate::guard::refresh::{Refresh, Reload};
 use crate::idle::{Due, Idling};
 use crate::launch::install::{Provision, bounded, memory_limit};
@@ -33,11 +34,9 @@ use crate::observe::banner::{BannerFacts, Behind, banner};
 use crate::observe::metrics::{self, Share};
 use crate::policy::audit::Audit;
 use crate::policy::policed::{Policed, Policies};
+use crate::policy::scopes::ToolScopes;
 use crate::pool::{Heard, Pool, Room, Settings as PoolSettings};
 use crate::session::{Bounds, Keeper, Store, Table};
-
-/// How often a server on its way out is asked whether its calls have ended.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A proxy that has everything but a socket.
 #[derive(Debug)]
@@ -249,6 +248,8 @@ pub fn proxy(
     });
     let guard = Guard::new(&listen, &config.door);
     let mut reloads = guard.reloads();
+    let credentials = workshop.credentials.clone();
+    reloads.extend(credentials.map(|credentials| credentials as Arc<dyn Reload>));
     reloads.extend(tls.cloned().map(|tls| tls as Arc<dyn Reload>));
     Proxy {
         refresh: Refresh::new(reloads),
@@ -280,6 +281,8 @@ struct Workshop {
     room: Arc<Room>,
     /// One for all children.
     guardian: Option<Guardian>,
+    /// What each principal's own children are given.
+    credentials: Option<Arc<Credentials>>,
 }
 
 impl Workshop {
@@ -294,6 +297,7 @@ impl Workshop {
             }),
             heard: Heard::new(),
             room: Room::new(limits.max_children),
+            credentials: config.own.credentials.as_ref().map(Credentials::new),
             config: config.clone(),
             guardian,
             audit,
@@ -364,10 +368,13 @@ impl Workshop {
             machine: config.machine.clone(),
             eras: eras(config.child_era),
             heard: self.heard.clone(),
+            wallet: wallet(self.credentials.as_ref()),
             cache: config.cache.clone(),
             translation: translation(config),
             warm: warm_children(config),
         });
+        let given = Given::new(&config.own.headers);
+        let scopes = ToolScopes::new(config.tool_scopes.clone());
         let session = session_limits(config);
         let servers: Arc<dyn Servers> = Policed::new(
             Arc::<Pool>::clone(&pool),
@@ -383,6 +390,7 @@ impl Workshop {
                 silence: times.silence,
                 keep_alive: times.keep_alive,
                 max_stream_idle: config.idle.max_stream,
+                given: given.clone(),
                 machine: config.machine.clone(),
                 stateless: config.stateless,
             },
@@ -390,6 +398,7 @@ impl Workshop {
         let stateless = Stateless::new(
             Arc::clone(&servers),
             stateless::Settings {
+                given: given.clone(),
                 outlet: limits.outlet_bytes,
                 request: times.request,
                 silence: times.silence,
@@ -407,6 +416,8 @@ impl Workshop {
                 keep_alive: times.keep_alive,
                 machine: config.machine.clone(),
                 messages_path: format!("{below}/messages"),
+                given,
+                scopes: scopes.clone(),
                 stateless: config.stateless,
             },
         );
@@ -415,6 +426,7 @@ impl Workshop {
             stateless,
             http_sse,
             pool,
+            scopes,
             about: About {
                 name: server.name.clone(),
                 command: server.display.clone(),

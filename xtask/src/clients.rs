@@ -78,6 +78,7 @@ fn judge(profile: Profile, log: &Log) -> Result<Tally> {
     for conversation in conversations(&world, &folder)? {
         tally.add(hold(conversation, log)?);
     }
+    tally.add(world.signed_in(log)?);
     let (mixed, _) = mixed::judge(world.proxy, mixed::SHORT_SECONDS, log)?;
     tally.add(mixed);
     Ok(tally)
@@ -215,6 +216,23 @@ impl World {
         }
     }
 
+    /// Clients that sign in at an authorization server, which listens before the proxy does.
+    fn signed_in(&self, log: &Log) -> Result<Tally> {
+        let mut issuer = Command::new(&self.node.program);
+        issuer
+            .arg(place::root().join("proxy/tests/clients/issuer.mjs"))
+            .current_dir(&self.node.home);
+        let issuer = Proxy::named_by(&mut issuer, log, issuer_in)?;
+        let mut proxy = self.proxy();
+        proxy
+            .args(["--auth-issuer", &issuer.url, "--auth-scope", "mcp:use"])
+            .args(["--tool-scope", "test_simple_text=tools:write"])
+            .arg("--")
+            .arg(&self.newest)
+            .arg(place::root().join("proxy/tests/children/modern.py"));
+        hold(self.talk("oauth.mjs", proxy), log)
+    }
+
     /// A proxy in the folder with the fetched packages, where `npx` finds the pinned ones.
     fn proxy(&self) -> Command {
         let mut command = Command::new(&self.proxy);
@@ -289,6 +307,11 @@ fn hold(conversation: Conversation, log: &Log) -> Result<Tally> {
         }
     }
     Ok(tally)
+}
+
+/// The address in the line `issuer http://127.0.0.1:8081`.
+fn issuer_in(line: &str) -> Option<&str> {
+    line.strip_prefix("issuer ")
 }
 
 /// `ok NAME` or `not ok NAME`, as the scripts print.

@@ -91,6 +91,18 @@ impl Proxy {
     /// # Errors
     /// When it ends or says nothing in time.
     pub(crate) fn start(command: &mut Command, log: &Log) -> Result<Self> {
+        Self::named_by(command, log, address_in)
+    }
+
+    /// The same for another program that listens, and names its address in a line of its own kind.
+    ///
+    /// # Errors
+    /// When it ends or says nothing in time.
+    pub(crate) fn named_by(
+        command: &mut Command,
+        log: &Log,
+        address: fn(&str) -> Option<&str>,
+    ) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(log.file()?)
@@ -99,28 +111,28 @@ impl Proxy {
         let stderr = running
             .stderr()
             .ok_or("the proxy's standard error was not piped")?;
-        let (found, address) = mpsc::channel();
+        let (found, named) = mpsc::channel();
         let copy = log.clone();
         // Reads to the end, so that the proxy never blocks on a full pipe.
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
                 let Ok(line) = line else { break };
-                if let Some(url) = address_in(&line) {
+                if let Some(url) = address(&line) {
                     // Nobody listens for the second one: the first was enough.
                     let _ = found.send(url.to_owned());
                 }
                 let _ = copy.line(&format!("proxy: {line}"));
             }
         });
-        match address.recv_timeout(LISTEN_LIMIT) {
+        match named.recv_timeout(LISTEN_LIMIT) {
             Ok(url) => Ok(Self { running, url }),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 let words = run::tail(&log.read()?, 10);
-                Err(format!("mcp-proxy ended before it listened:\n{words}"))
+                Err(format!("it ended before it listened:\n{words}"))
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(format!(
-                "mcp-proxy named no address within {LISTEN_LIMIT:?}"
-            )),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                Err(format!("it named no address within {LISTEN_LIMIT:?}"))
+            }
         }
     }
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ASK_AGAIN;
 use crate::front::routes::Switchboard;
 use crate::front::served::Served;
+
+/// How often a server on its way out is asked whether its calls have ended.
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Sees a server out: its calls may end, its sessions and its children do.
 pub(super) async fn retire(

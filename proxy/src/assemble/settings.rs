@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, OnChildExit, Server};
+use crate::exchange::Wallet;
+use crate::guard::credentials::Credentials;
 use crate::launch::install::memory;
 use crate::link::child::{Command, Environment};
 use crate::pool::Sharing;
@@ -66,6 +68,11 @@ pub(super) fn warm_children(config: &Config) -> usize {
         .translation
         .warm
         .unwrap_or_else(|| usize::from(!small()))
+}
+
+/// What each principal's own children are given, as the pool knows it.
+pub(super) fn wallet(credentials: Option<&Arc<Credentials>>) -> Option<Arc<dyn Wallet>> {
+    credentials.map(|credentials| Arc::<Credentials>::clone(credentials) as Arc<dyn Wallet>)
 }
 
 /// How a server is started.

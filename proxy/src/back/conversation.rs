@@ -24,6 +24,12 @@ pub trait Conversation: Send + Sync + 'static {
     /// How many exchanges are in progress, and how many seats are taken.
     fn load(&self) -> (usize, usize);
 
+    /// How many exchanges have to end before the server may be stopped without anybody's loss. A
+    /// subscription is carried to the next server.
+    fn working(&self) -> usize {
+        self.load().0
+    }
+
     /// Which era is spoken.
     fn era(&self) -> Era;
 

@@ -182,6 +182,63 @@ fn without_password(word: &str) -> Cow<'_, str> {
     hidden.map_or(Cow::Borrowed(word), Cow::Owned)
 }
 
+/// Families of names that decide what a process loads and runs before its own code has a say: the
+/// dynamic linker's, and those of the runtimes servers are written in.
+const LOADER_PREFIXES: [&str; 10] = [
+    "LD_", "DYLD_", "GLIBC_", "MALLOC_", "PYTHON", "UV_", "NODE_", "npm_", "NPM_", "BASH_",
+];
+
+/// The same, single names.
+const LOADER_NAMES: [&str; 24] = [
+    "PATH",
+    "HOME",
+    "SHELL",
+    "IFS",
+    "ENV",
+    "PWD",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "SHELLOPTS",
+    "PS4",
+    "GCONV_PATH",
+    "LOCPATH",
+    "NLSPATH",
+    "HOSTALIASES",
+    "RES_OPTIONS",
+    "PERL5LIB",
+    "PERL5OPT",
+    "RUBYLIB",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "CLASSPATH",
+    "VIRTUAL_ENV",
+];
+
+/// Whose certificates are believed, and who may stand in between.
+const TRUST_NAMES: [&str; 7] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "OPENSSL_CONF",
+];
+
+/// Whether a variable is no principal's and no client's to set: it is the proxy's, or it decides which
+/// code a server runs or whom it trusts, which is its owner's affair.
+pub(super) fn is_protected(name: &str) -> bool {
+    let same = |known: &&str| known.eq_ignore_ascii_case(name);
+    is_ours(name)
+        || LOADER_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        || LOADER_NAMES.contains(&name)
+        || TRUST_NAMES.iter().any(same)
+}
+
 /// Whether a variable speaks to the proxy rather than to the server behind it.
 pub(super) fn is_ours(name: &str) -> bool {
     name.starts_with(OURS) || name.starts_with(RENAMED) || OUR_NAMES.contains(&name)
@@ -318,6 +375,38 @@ mod tests {
         let typed = pairs(&[("WHERE", "somewhere"), ("DEBUG", "true")]);
         let hidden: Vec<&str> = confidential(&env, &typed).collect();
         assert_eq!(hidden, ["t", "k", "p", "somewhere"]);
+    }
+
+    #[test]
+    fn what_decides_which_code_runs_is_nobodys_to_set() {
+        for name in [
+            "PATH",
+            "LD_PRELOAD",
+            "LD_LIBRARY_PATH",
+            "NODE_OPTIONS",
+            "NODE_EXTRA_CA_CERTS",
+            "PYTHONPATH",
+            "PYTHONSTARTUP",
+            "BASH_ENV",
+            "npm_config_registry",
+            "UV_INDEX_URL",
+            "https_proxy",
+            "MCP_PROXY_AUTH_TOKEN",
+            "MCP_ENV_X",
+            "PORT",
+        ] {
+            assert!(is_protected(name), "{name}");
+        }
+        for name in [
+            "API_KEY",
+            "GITHUB_TOKEN",
+            "PYTHIA",
+            "PATHS",
+            "NODES",
+            "HOMEPAGE",
+        ] {
+            assert!(!is_protected(name), "{name}");
+        }
     }
 
     #[test]

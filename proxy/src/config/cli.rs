@@ -6,6 +6,8 @@
 
 use clap::{ArgAction, CommandFactory, Parser};
 
+use super::access::Access;
+
 /// The flags as they were typed. It has no `Debug`: `-e` carries credentials.
 #[derive(Parser, Default)]
 #[command(
@@ -164,6 +166,8 @@ pub(super) struct Typed {
     /// Only tools that their server annotates as reading (`readOnlyHint`)
     #[arg(long, help_heading = "Who may come in")]
     pub(super) read_only: bool,
+    #[command(flatten)]
+    pub(super) access: Access,
 
     /// Until a starting server must have answered `initialize` [default: 60s]
     #[arg(long, value_name = "DURATION", help_heading = "Times")]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use axum::http::HeaderName;
 
+use super::access;
 use super::authority::{Authority, Origin, normal_host};
 use super::certificate::{Certificate, Pair};
 use super::cli::Typed;
@@ -48,6 +49,7 @@ pub(super) fn read(
              a proxy before this one that --trusted-proxies names",
         );
     }
+    let issuer = access::issuer(pick, &typed.access, listen);
     let tokens = tokens(pick, typed, listen, machine)?;
     Some(Door {
         tokens,
@@ -61,6 +63,7 @@ pub(super) fn read(
         trusted_proxies,
         require_https,
         tls,
+        issuer,
     })
 }
 
@@ -89,7 +92,7 @@ fn tokens(
         .map(|picked| picked.source.as_str())
         .collect();
     let source = match *set.as_slice() {
-        [] => return without_token(pick, listen, open, machine),
+        [] => return without_token(pick, typed, listen, open, machine),
         [source] => source.to_owned(),
         [one, .., other] => {
             let sentence = format!("{one} and {other} are both set; leave one out");
@@ -134,10 +137,21 @@ fn tokens(
 /// Rule 11.
 fn without_token(
     pick: &mut Picker<'_>,
+    typed: &Typed,
     listen: &Listen,
     open: bool,
     machine: &dyn Machine,
 ) -> Option<TokenPolicy> {
+    let issuer = pick.text("auth-issuer", typed.access.auth_issuer.as_ref());
+    if let Some(issuer) = issuer {
+        if open {
+            pick.notes.fault(format!(
+                "--allow-unauthenticated contradicts {}, whose tokens are asked for; leave one out",
+                issuer.source
+            ));
+        }
+        return Some(TokenPolicy::Issued);
+    }
     if listen.is_loopback() {
         return Some(TokenPolicy::Open);
     }

@@ -13,11 +13,13 @@ use crate::observe::mask::Masks;
 use crate::policy::audit::AuditSettings;
 use crate::policy::tools::ToolRules;
 
+use super::access::{Issuer, Own};
 use super::certificate::Certificate;
 use super::named::Named;
 use super::network::{Network, Rate};
 use super::print::Settings;
 use super::roster::Roster;
+use super::scope::ToolScope;
 use super::secret::Secret;
 use super::translation::StateKeys;
 
@@ -69,6 +71,10 @@ pub struct Config {
     pub otlp: Option<crate::observe::otlp::OtlpSettings>,
     /// Which tools clients have.
     pub tools: ToolRules,
+    /// Which scope calling a tool takes.
+    pub tool_scopes: Vec<ToolScope>,
+    /// What servers are given that are one principal's own.
+    pub own: Own,
     /// How much of anything there may be.
     pub limits: Limits,
     /// How long anything may take.
@@ -225,6 +231,8 @@ pub struct Door {
     pub require_https: bool,
     /// The certificate; `None` where the proxy speaks plain HTTP.
     pub tls: Option<Certificate>,
+    /// The authorization server whose tokens are taken, beside those of `tokens`.
+    pub issuer: Option<Issuer>,
 }
 
 #[cfg(test)]
@@ -243,6 +251,7 @@ impl Door {
             trusted_proxies: Vec::new(),
             require_https: false,
             tls: None,
+            issuer: None,
         }
     }
 }
@@ -255,6 +264,8 @@ pub enum TokenPolicy {
     /// The proxy listens beyond loopback and nothing was said about authentication, so it made a
     /// token of 256 random bits and prints it once, as notebooks do.
     Generated(Secret),
+    /// None of ours: tokens come from the authorization server.
+    Issued,
     /// No token: only this machine can connect.
     Open,
     /// No token although others can connect, because `--allow-unauthenticated` says so.
@@ -265,7 +276,7 @@ impl TokenPolicy {
     /// Whether a token is asked for.
     #[must_use]
     pub const fn asks(&self) -> bool {
-        matches!(self, Self::Given(_) | Self::Generated(_))
+        matches!(self, Self::Given(_) | Self::Generated(_) | Self::Issued)
     }
 }
 

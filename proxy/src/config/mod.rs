@@ -5,11 +5,13 @@
 //! the environment and a [`Machine`]. Every fault is found before any is reported. Nothing in this
 //! room opens a socket or starts a process, and nothing outside it reads the environment.
 
+mod access;
 mod argv;
 pub mod authority;
 mod certificate;
 mod child_env;
 mod cli;
+mod credentials;
 mod door;
 pub mod duration;
 pub mod env;
@@ -30,6 +32,7 @@ mod pick;
 mod print;
 mod read;
 mod roster;
+mod scope;
 mod secret;
 mod server;
 pub mod size;
@@ -38,7 +41,9 @@ mod tests;
 mod translation;
 mod verbs;
 
+pub use access::{Issuer, Own};
 pub use certificate::{Certificate, CertificateFault, Pair};
+pub use credentials::{CredentialsFile, Entries, HeaderVariable, parse as parse_credentials};
 pub use env::Strings;
 pub use faults::{Errand, Faults, Stop};
 pub use machine::{MAX_FILE_BYTES, Machine, ThisMachine};
@@ -50,5 +55,6 @@ pub use named::{Named, NamedFile, NamedServer, Reading};
 pub use network::{Network, Rate};
 pub use print::{Setting, Settings};
 pub use roster::{Holder, Roster, RosterFault, UNNAMED};
+pub use scope::{Scope, ToolScope};
 pub use secret::{MAX_SECRET_BYTES, SHORT_SECRET_BYTES, Secret, SecretFault};
 pub use translation::StateKeys;

@@ -180,6 +180,7 @@ fn token(pick: &Picker<'_>, config: &Config) -> Setting {
             (HIDDEN, Some(source))
         }
         TokenPolicy::Generated(_) => ("(made at every start)", None),
+        TokenPolicy::Issued => ("(of the authorization server)", None),
         TokenPolicy::Open | TokenPolicy::OpenDeclared => ("(none is asked for)", None),
     };
     Setting {

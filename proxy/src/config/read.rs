@@ -16,8 +16,8 @@ use super::machine::{Machine, ThisMachine};
 use super::meaning::{ChildEra, ChildMode, Config, Limits, Listen, Times};
 use super::pick::Picker;
 use super::{
-    argv, door, family, idle, install, lasting, log, named, paths, print, server, translation,
-    verbs,
+    access, argv, door, family, idle, install, lasting, log, named, paths, print, server,
+    translation, verbs,
 };
 
 /// A wait of no length would be over before it began.
@@ -135,6 +135,9 @@ impl Config {
         let limits = limits(&mut pick, &typed);
         let audit = log::audit(&mut pick, &typed);
         let tools = tools(&mut pick, &typed);
+        let issuer = door.as_ref().and_then(|door| door.issuer.as_ref());
+        let tool_scopes = access::tool_scopes(&mut pick, &typed.access, issuer);
+        let own = access::own(&mut pick, &typed.access, child_mode, machine);
         let times = times(&mut pick, &typed);
         let log = log::read(&mut pick, &typed);
         #[cfg(feature = "otlp")]
@@ -169,6 +172,8 @@ impl Config {
             #[cfg(feature = "otlp")]
             otlp,
             tools,
+            tool_scopes,
+            own,
             limits,
             times,
             log,

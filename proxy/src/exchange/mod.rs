@@ -21,6 +21,7 @@ mod server;
 mod sink;
 mod tool_list;
 mod tools;
+mod variables;
 mod watch;
 
 pub use backoff::{Backoff, Crash, Crashes};
@@ -34,4 +35,5 @@ pub use server::{FeedId, Handle, Key, Refusal, Revival, Seat, Seated, Server, Se
 pub use sink::Sink;
 pub use tool_list::ToolList;
 pub use tools::Tools;
+pub use variables::{Variables, Wallet, Whom};
 pub use watch::Watch;

@@ -35,6 +35,15 @@ impl Principal {
         (*self != Self::anonymous()).then(|| self.as_str())
     }
 
+    /// Whoever presented a token that this authorization server issued to this subject.
+    ///
+    /// The issuer is a URL without a fragment, so the first `#` ends it, and what begins with a URL is
+    /// never a name that somebody configured: those have no colon.
+    #[must_use]
+    pub fn issued(issuer: &str, subject: &str) -> Self {
+        Self(format!("{issuer}#{subject}").into())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mcp_wire::{Era, Message};
 
-use super::{AskId, Call, Crash, Loss, Mirrored, Needs, Outlet, Principal};
+use super::{AskId, Call, Crash, Loss, Mirrored, Needs, Outlet, Principal, Variables};
 
 /// Names an exchange inside a server; what a [`Handle`] holds.
 pub type Key = u64;
@@ -48,6 +48,8 @@ pub trait Servers: Send + Sync + 'static {
 pub struct Seat {
     /// Whose it is.
     pub principal: Principal,
+    /// What its client brought along for the server's environment.
+    pub variables: Variables,
     /// By which name its session stands in a log, where it has one: never its id.
     pub session: Option<String>,
     /// How the client converses.
@@ -221,6 +223,15 @@ pub enum Refusal {
     /// The client ended its session while this waited for a server.
     #[error("the session has ended")]
     Ended,
+    /// One principal has too many servers with other variables.
+    #[error(
+        "{cap} server processes of this principal run with other values of the --header-env headers; \
+         they end when nobody needs them"
+    )]
+    Varied {
+        /// The bound.
+        cap: usize,
+    },
     /// The server does not read its input.
     #[error("the MCP server does not read its input and {queued} bytes are waiting for it")]
     Deaf {

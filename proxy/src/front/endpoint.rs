@@ -13,6 +13,9 @@ use super::sessions::Sessions;
 use super::stateless::Stateless;
 use super::{Fault, conversation, era, trace};
 use crate::exchange::Principal;
+use crate::guard::{Grant, Refusal};
+use crate::observe::metrics;
+use crate::policy::scopes::ToolScopes;
 
 /// Answers one request to the MCP endpoint whose body has arrived.
 ///
@@ -23,6 +26,7 @@ use crate::exchange::Principal;
 pub(super) async fn handle(
     sessions: &Arc<Sessions>,
     stateless: &Arc<Stateless>,
+    scopes: &ToolScopes,
     parts: &Parts,
     principal: &Principal,
     body: Bytes,
@@ -49,10 +53,23 @@ pub(super) async fn handle(
             .flatten()
             .for_each(|message| trace::carry(headers, message)),
     }
+    if let Err(refusal) = scopes.check(parts.extensions.get::<Grant>(), &body) {
+        return scope_fault(refusal, &body);
+    }
     match (era::of(headers, &body), body) {
         (Err(fault), Body::One(message)) => fault.into_response(message.id().as_ref()),
         (Err(fault), Body::Batch(_)) => fault.into_response(None),
         (Ok(Era::Modern), Body::One(message)) => stateless.post(headers, principal, message).await,
         (Ok(_), body) => sessions.post(headers, principal, body).await,
     }
+}
+
+/// A call that its token does not cover.
+fn scope_fault(refusal: Refusal, body: &Body) -> Response<HttpBody> {
+    metrics::refused(refusal.kind(), refusal.why());
+    let id = match body {
+        Body::One(message) => message.id(),
+        Body::Batch(_) => None,
+    };
+    Fault::Door(refusal).into_response(id.as_ref())
 }

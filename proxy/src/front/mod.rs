@@ -14,6 +14,7 @@ mod conversation;
 mod endpoint;
 mod era;
 mod frames;
+pub mod given;
 mod headers;
 mod held;
 pub mod http_sse;
@@ -28,5 +29,6 @@ pub mod sessions;
 pub mod stateless;
 pub mod tls;
 mod trace;
+mod well_known;
 
 pub use rescue::Fault;

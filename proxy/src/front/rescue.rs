@@ -43,6 +43,12 @@ pub enum Fault {
     /// The body is declared to be something else than JSON.
     #[error("the Content-Type header must be application/json")]
     NotJson,
+    /// A header that becomes a variable cannot be read.
+    #[error("the header {header} must stand there once, as text")]
+    Garbled {
+        /// Which.
+        header: HeaderName,
+    },
     /// The path does not take this method.
     #[error("this path takes {allowed} only")]
     WrongMethod {
@@ -159,11 +165,11 @@ impl Fault {
             Self::WrongMethod { allowed } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
             }
-            Self::Door(guard::Refusal::Unauthorized { challenge, .. }) => {
-                headers.insert(
-                    header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static(challenge),
-                );
+            Self::Door(refusal) => {
+                // It is made of what the configuration checked, so it is always a value.
+                if let Some(value) = challenge(refusal).and_then(|text| text.try_into().ok()) {
+                    headers.insert(header::WWW_AUTHENTICATE, value);
+                }
             }
             _ => {}
         }
@@ -183,6 +189,7 @@ impl Fault {
             Self::Unreadable(_)
             | Self::Incomplete
             | Self::SessionMissing
+            | Self::Garbled { .. }
             | Self::VersionUnknown
             | Self::ModernUnserved { .. }
             | Self::BatchUnknown
@@ -211,6 +218,8 @@ impl Fault {
             Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoRandom | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Door(guard::Refusal::Unauthorized { .. }) => StatusCode::UNAUTHORIZED,
+            Self::Door(guard::Refusal::Ambiguous { .. }) => StatusCode::BAD_REQUEST,
+            Self::Door(guard::Refusal::Unchecked { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Door(guard::Refusal::TooOften { .. } | guard::Refusal::TooMany { .. }) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -269,9 +278,22 @@ impl Fault {
             Self::Refused(_)
             | Self::SessionsFull { .. }
             | Self::Door(guard::Refusal::TooMany { .. }) => Some(Duration::from_secs(1)),
-            Self::Door(guard::Refusal::TooOften { retry_after, .. }) => Some(*retry_after),
+            Self::Door(
+                guard::Refusal::TooOften { retry_after, .. }
+                | guard::Refusal::Unchecked { retry_after },
+            ) => Some(*retry_after),
             _ => None,
         }
+    }
+}
+
+/// What a client is told to do about its token.
+fn challenge(refusal: &guard::Refusal) -> Option<&str> {
+    match refusal {
+        guard::Refusal::Unauthorized { challenge, .. }
+        | guard::Refusal::Ambiguous { challenge } => Some(challenge),
+        guard::Refusal::Scope { challenge, .. } => Some(challenge),
+        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ use super::caught::{Answering, Caught};
 use super::held::until_taken;
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
-use super::{Fault, pages, rescue};
+use super::{Fault, pages, rescue, well_known};
 use crate::config::{Door, Listen, Settings};
 use crate::exchange::Principal;
 use crate::guard::forwarded::Peer;
@@ -91,6 +91,7 @@ pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entranc
         .route("/config", get(pages::config))
         .route("/metrics", get(pages::metrics))
         .route("/servers/{name}/health/ready", get(pages::one_ready))
+        .merge(well_known::pages(guard.resources()))
         .fallback(nothing_here)
         .method_not_allowed_fallback(only_get)
         .with_state(app);
@@ -150,20 +151,43 @@ where
 }
 
 impl Entrance {
-    /// Asks the guard, and lets whatever is at the path answer.
+    /// Waits for the key of the request's token where it is not known, then asks the guard.
     fn answer<B>(&self, head: Parts, body: B, peer: Peer) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        let Admitted { principal, ticket } = match self.0.guard.admit(&head, peer) {
+        let Some(missing) = self.0.guard.missing(&head) else {
+            return self.judged(head, body, peer);
+        };
+        let entrance = self.clone();
+        Box::pin(async move {
+            missing.look().await;
+            entrance.judged(head, body, peer).await
+        })
+    }
+
+    /// Asks the guard, and lets whatever is at the path answer.
+    fn judged<B>(&self, mut head: Parts, body: B, peer: Peer) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let Admitted {
+            principal,
+            grant,
+            ticket,
+        } = match self.0.guard.admit(&head, peer) {
             Err(refusal) => {
-                metrics::refused(refusal.kind());
+                metrics::refused(refusal.kind(), refusal.why());
                 return Box::pin(ready(Ok(rescue::door(refusal))));
             }
             Ok(admitted) => admitted,
         };
         self.0.admitted.increment(1);
+        if let Some(grant) = grant {
+            head.extensions.insert(grant);
+        }
         let answering = self.found(head, body, principal);
         let Some(ticket) = ticket else {
             return answering;

@@ -21,6 +21,7 @@ use super::stateless::Stateless;
 use crate::exchange::Principal;
 use crate::observe::metrics::Share;
 use crate::observe::process::Usage;
+use crate::policy::scopes::ToolScopes;
 use crate::pool::Pool;
 
 /// One configured server, reached over HTTP.
@@ -34,6 +35,8 @@ pub struct Served {
     pub http_sse: Arc<HttpSse>,
     /// The children.
     pub pool: Arc<Pool>,
+    /// Which scope calling a tool takes.
+    pub scopes: ToolScopes,
     /// What the pages say of it.
     pub about: About,
     /// Its part of the metric of sessions.
@@ -47,7 +50,13 @@ impl Served {
     ///
     /// Dropped when the client disconnects. What that means is its era's.
     pub async fn mcp(&self, head: &Parts, principal: &Principal, body: Bytes) -> Response<Body> {
-        endpoint::handle(&self.sessions, &self.stateless, head, principal, body).await
+        let Self {
+            sessions,
+            stateless,
+            scopes,
+            ..
+        } = self;
+        endpoint::handle(sessions, stateless, scopes, head, principal, body).await
     }
 
     /// Looks at every deadline; to be called about once a second.

@@ -9,15 +9,17 @@ use tokio::time::Instant;
 use crate::config::{Door, Listen};
 
 use super::Principal;
-use super::auth::Auth;
+use super::auth::{Auth, Known};
 use super::cors::{Cors, is_preflight};
 use super::forwarded::{Forwarded, Peer};
 use super::host_origin::HostOrigin;
 use super::in_flight::{InFlight, Ticket};
+use super::jwt::Following;
 use super::place::Places;
 use super::rate::{Buckets, Whose};
 use super::refresh::Reload;
 use super::refusal::Refusal;
+use super::resource::{Grant, Resources};
 
 /// Every policy of this room, asked in turn about the head of a request.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Guard {
 pub struct Admitted {
     /// Whose it is.
     pub principal: Principal,
+    /// What its token grants, where that is limited.
+    pub grant: Option<Grant>,
     /// Its place among those in flight, to be kept until its answer has ended; `None` where they are
     /// not counted.
     pub ticket: Option<Ticket>,
@@ -48,7 +52,7 @@ impl Guard {
     pub fn new(listen: &Listen, door: &Door) -> Self {
         Self {
             host_origin: HostOrigin::new(listen, door),
-            auth: Auth::new(door),
+            auth: Auth::new(listen, door),
             cors: Cors::new(door),
             forwarded: Forwarded::new(door),
             places: Places::new(door),
@@ -74,6 +78,19 @@ impl Guard {
     #[must_use]
     pub const fn cors(&self) -> Option<&Cors> {
         self.cors.as_ref()
+    }
+
+    /// What tokens of the authorization server are for; `None` where there is none.
+    #[must_use]
+    pub fn resources(&self) -> Option<&Arc<Resources>> {
+        self.auth.resources()
+    }
+
+    /// Who looks for the key that this request's token is signed by, where it is not known. To be
+    /// waited for before the request is let in or not: nothing in [`Guard::admit`] waits.
+    #[must_use]
+    pub fn missing(&self, head: &Parts) -> Option<Arc<Following>> {
+        self.auth.missing(head)
     }
 
     /// Lets a request of this peer in, and says whose it is.
@@ -108,7 +125,7 @@ impl Guard {
         }
         // Fourth, who is it: after the questions above, so that a page which may not call cannot
         // find out by its answers whether a token is asked for or whether it guessed one.
-        let principal = self.auth.check(head)?;
+        let Known { principal, grant } = self.auth.check(head)?;
         // Last, does its principal come too often, or with too much at once: now that it is known.
         let is_known = principal != Principal::anonymous();
         let whose = || Whose::Principal(principal.clone());
@@ -124,7 +141,11 @@ impl Guard {
             }
             _ => None,
         };
-        Ok(Admitted { principal, ticket })
+        Ok(Admitted {
+            principal,
+            grant,
+            ticket,
+        })
     }
 
     fn take(&self, whose: impl FnOnce() -> Whose, of_address: bool) -> Result<(), Refusal> {

@@ -63,7 +63,7 @@ impl Keyring {
     #[must_use]
     pub fn new(tokens: &TokenPolicy) -> Option<Arc<Self>> {
         let roster = match tokens {
-            TokenPolicy::Open | TokenPolicy::OpenDeclared => return None,
+            TokenPolicy::Issued | TokenPolicy::Open | TokenPolicy::OpenDeclared => return None,
             TokenPolicy::Generated(secret) => &Roster::of(secret.clone()),
             TokenPolicy::Given(roster) => roster,
         };

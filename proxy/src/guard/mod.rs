@@ -7,15 +7,20 @@
 mod admit;
 pub mod auth;
 pub mod cors;
+pub mod credentials;
+pub mod endpoints;
 pub mod forwarded;
 pub mod host_origin;
 pub mod in_flight;
+pub mod jwt;
 pub mod keyring;
 mod place;
 pub mod rate;
 pub mod refresh;
 mod refusal;
+pub mod resource;
 
 pub use crate::exchange::Principal;
 pub use admit::{Admitted, Guard};
 pub use refusal::Refusal;
+pub use resource::Grant;

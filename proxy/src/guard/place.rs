@@ -3,6 +3,7 @@
 //! Paths are compared as they arrive, letter by letter: the router does the same, so no spelling of a
 //! guarded path can pass for an open one.
 
+use super::resource::WELL_KNOWN;
 use crate::config::Door;
 
 /// Paths that load balancers and scrapers call by address, without a name or a token.
@@ -33,6 +34,12 @@ impl Places {
     pub(super) fn is_public(&self, path: &str) -> bool {
         path == "/" || self.is_probe(path)
     }
+}
+
+/// Whether the path is for what says where tokens come from (RFC 9728): whoever asks has none yet.
+pub(super) fn describes(path: &str) -> bool {
+    let below = path.strip_prefix(WELL_KNOWN);
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// Whether the path asks whether one named server is ready.

@@ -28,9 +28,30 @@ pub enum Refusal {
     /// No token, or not ours.
     Unauthorized {
         /// The value of `WWW-Authenticate` (RFC 6750 section 3).
-        challenge: &'static str,
+        challenge: Cow<'static, str>,
         /// What was missing or wrong.
         sentence: &'static str,
+        /// One word for that, to count by.
+        why: &'static str,
+    },
+    /// There is more than one token, so nobody knows whose request this is.
+    Ambiguous {
+        /// The value of `WWW-Authenticate`.
+        challenge: Cow<'static, str>,
+    },
+    /// A token that is good, and not for this.
+    Scope {
+        /// The value of `WWW-Authenticate` (RFC 6750 section 3.1).
+        challenge: String,
+        /// Which scope it lacks.
+        sentence: String,
+    },
+    /// A token of the authorization server, for a page that tells of everybody.
+    OwnersOnly,
+    /// Nobody knows whether the token is good, because the authorization server cannot be asked.
+    Unchecked {
+        /// When that may have changed.
+        retry_after: Duration,
     },
     /// The client's connection is not TLS, and `--require-https` asks for it.
     Insecure,
@@ -55,6 +76,15 @@ impl Refusal {
         match self {
             Self::Host { sentence, .. } | Self::Origin { sentence, .. } => sentence.into(),
             Self::Unauthorized { sentence, .. } => (*sentence).into(),
+            Self::Ambiguous { .. } => "there is more than one Authorization header".into(),
+            Self::Scope { sentence, .. } => sentence.into(),
+            Self::OwnersOnly => "this page tells of everybody's servers, so it takes a token of \
+                                 MCP_PROXY_AUTH_TOKENS or --auth-token-file, and none of the \
+                                 authorization server"
+                .into(),
+            Self::Unchecked { .. } => "the token cannot be checked, because the keys of the \
+                                       authorization server cannot be had; the proxy's log says why"
+                .into(),
             Self::Insecure => "this server takes requests over https only, so that nobody on the \
                                way reads them; use https:// in its address"
                 .into(),
@@ -72,13 +102,27 @@ impl Refusal {
         }
     }
 
+    /// One word for what is wrong with its token, to count by; `None` where it is not the token.
+    #[must_use]
+    pub const fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized { why, .. } => Some(why),
+            Self::Ambiguous { .. } => Some("several"),
+            Self::Scope { .. } | Self::OwnersOnly | Self::Unchecked { .. } => Some(self.kind()),
+            _ => None,
+        }
+    }
+
     /// One word for it, to count by.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Host { .. } => "host",
             Self::Origin { .. } => "origin",
-            Self::Unauthorized { .. } => "unauthorized",
+            Self::Unauthorized { .. } | Self::Ambiguous { .. } => "unauthorized",
+            Self::Scope { .. } => "scope",
+            Self::OwnersOnly => "owners_only",
+            Self::Unchecked { .. } => "unchecked",
             Self::Insecure => "insecure",
             Self::TooOften {
                 of_address: true, ..

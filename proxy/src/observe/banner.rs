@@ -84,6 +84,9 @@ pub fn banner(facts: &BannerFacts<'_>) -> String {
         TokenPolicy::Generated(_) => {
             "\n  The token was made for this run; set MCP_PROXY_AUTH_TOKEN to choose one that stays.\n"
         }
+        TokenPolicy::Issued => {
+            "\n  Clients get their tokens from the authorization server, and find it by themselves.\n"
+        }
         TokenPolicy::Open => "",
         TokenPolicy::OpenDeclared => {
             "\n  WARNING: no token is asked for. Anyone who can reach this address can use the server.\n"

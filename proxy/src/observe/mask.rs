@@ -47,6 +47,18 @@ impl Masks {
         )
     }
 
+    /// Hides these values, too.
+    #[must_use]
+    pub fn and<'a>(&'a self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() {
+            return self.clone();
+        }
+        let known = self.0.iter();
+        let known = known.filter_map(|value| std::str::from_utf8(value.finder.needle()).ok());
+        Self::of(known.chain(values))
+    }
+
     /// The text without the values. `cut` when more of it follows that is not here: then the beginning
     /// of a value at its end is hidden, too.
     #[must_use]

@@ -123,6 +123,10 @@ fn describe() {
         "Requests let in, and requests refused for their token."
     );
     describe_counter!(
+        "mcp_proxy_key_fetches_total",
+        "Looks at the keys of the authorization server, by outcome."
+    );
+    describe_counter!(
         "mcp_proxy_refusals_total",
         "Requests that were refused for what their sender may not do, by reason."
     );
@@ -175,6 +179,12 @@ pub fn budget(kind: &'static str) {
 /// What counts the requests that were let in.
 pub fn admitted() -> Counter {
     counter!("mcp_proxy_auth_decisions_total", "outcome" => "allowed")
+}
+
+/// The keys of the authorization server were looked for.
+pub fn looked_for_keys(success: bool) {
+    let outcome = if success { "fetched" } else { "failed" };
+    counter!("mcp_proxy_key_fetches_total", "outcome" => outcome).increment(1);
 }
 
 /// One's part of a gauge that several may have a part of: while a server is exchanged for another
@@ -241,9 +251,12 @@ pub fn panicked() {
 }
 
 /// A request was refused for what its sender may not do.
-pub fn refused(kind: &'static str) {
-    if kind == "unauthorized" {
-        counter!("mcp_proxy_auth_decisions_total", "outcome" => "refused").increment(1);
+///
+/// `why` is what was wrong with its token, if that was it.
+pub fn refused(kind: &'static str, why: Option<&'static str>) {
+    if let Some(why) = why {
+        let labels = [("outcome", "refused"), ("reason", why)];
+        counter!("mcp_proxy_auth_decisions_total", &labels).increment(1);
     }
     counter!("mcp_proxy_refusals_total", "kind" => kind).increment(1);
 }

@@ -10,6 +10,7 @@ mod hints;
 pub mod metrics;
 pub mod policed;
 mod read_only;
+pub mod scopes;
 pub mod tools;
 #[cfg(feature = "otlp")]
 mod traced;

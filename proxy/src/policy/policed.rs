@@ -138,7 +138,7 @@ impl Servers for Policed {
 /// Counts what was refused because a bound was reached.
 pub(super) fn count_budget(refusal: &Refusal) {
     metrics::budget(match refusal {
-        Refusal::Full { .. } => "children",
+        Refusal::Full { .. } | Refusal::Varied { .. } => "children",
         Refusal::Queue { .. } => "starting",
         Refusal::Busy { .. } => "calls",
         Refusal::Asking { .. } => "questions",
@@ -190,7 +190,7 @@ impl Server for Place {
         call.outlet = call.outlet.watched(watch);
         if let Some(error) = self.who.policies.tools.refuse(&call.message) {
             watched.refused();
-            metrics::refused("tool");
+            metrics::refused("tool", None);
             let done = Event::Done(Outcome::Error(error));
             call.outlet.push(call.exchange, done);
             return Ok(ANSWERED);

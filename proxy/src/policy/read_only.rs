@@ -75,7 +75,7 @@ impl Place {
                     })
                 }),
                 Ok(false) => deferred.end(key, |call| {
-                    metrics::refused("tool");
+                    metrics::refused("tool", None);
                     refused();
                     Outcome::Error(tools::unknown(call.message.id().as_ref(), &tool))
                 }),

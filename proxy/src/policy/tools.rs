@@ -91,7 +91,7 @@ pub(super) fn unknown(id: Option<&Id>, tool: &str) -> Message {
 }
 
 /// Whether a text is of a pattern, in which `*` stands for any text and `?` for one character.
-fn matches(glob: &str, text: &str) -> bool {
+pub(super) fn matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut at, mut position) = (0, 0);
     // The last star, and how much of the text it has taken so far.

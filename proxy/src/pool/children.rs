@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::heard::Ear;
 use super::life::Epoch;
 use super::measure::Added;
-use super::{Pool, Sharing};
+use super::slots::Whose;
+use super::{Pool, Sharing, own};
 use crate::back::Conversation;
 use crate::exchange::Refusal;
 use crate::link::child::{Child, State};
@@ -31,6 +32,8 @@ pub(super) struct Running {
     pub(super) conversation: Weak<dyn Conversation>,
     pub(super) child: Child,
     pub(super) era: Era,
+    /// Whom it serves, and what it was given for that.
+    pub(super) whose: Whose,
     epoch: Epoch,
     /// What of it the metrics have.
     pub(super) added: Added,
@@ -49,6 +52,10 @@ impl Running {
     pub(super) fn is_greeted(&self) -> bool {
         let conversation = self.conversation.upgrade();
         conversation.is_some_and(|conversation| conversation.is_greeted())
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        self.child.status().state == State::Running
     }
 }
 
@@ -91,11 +98,16 @@ impl Pool {
         &self,
         conversation: &Arc<C>,
         probe: bool,
+        whose: &Whose,
     ) -> Result<(), Refusal> {
         let settings = &self.settings;
         // Before a place is taken: whoever waits for an installation keeps nobody else out.
         let command = settings.program.command(settings.start).await?;
-        let mut turn = self.turn(probe)?;
+        self.faltering.check(whose, Instant::now())?;
+        // What its own variables do to a child says nothing of the server.
+        let telling = !probe && whose.is_plain();
+        let (command, link) = own::dressed(command, &settings.link, whose);
+        let mut turn = self.turn(!telling)?;
         let ladder = settings.link.stop;
         let patience = ladder.close_wait + ladder.term_wait + COLLECTING;
         let place = settings.room.place(patience).await?;
@@ -109,7 +121,7 @@ impl Pool {
         self.past.lock().starts += 1;
         let inbound = Ear::new(conversation.inbound(), settings.heard.clone(), number);
         let span = tracing::info_span!("child", child = number);
-        let start = || Child::start(&command, &settings.link, Box::new(inbound));
+        let start = || Child::start(&command, &link, Box::new(inbound));
         let child = span.in_scope(start).map_err(|error| {
             tracing::warn!(child = number, server = settings.link.name, "{error}");
             let sentence = error.to_string();
@@ -131,6 +143,7 @@ impl Pool {
                 conversation: Arc::downgrade(&known),
                 child: child.clone(),
                 era: known.era(),
+                whose: whose.clone(),
                 epoch,
                 added: Added::default(),
                 probe,
@@ -176,10 +189,20 @@ impl Pool {
             };
             if conversation.is_greeted() {
                 self.life.lock().greeted(running.epoch, now);
+                self.faltering.greeted(&running.whose);
                 running.settled = true;
             } else if let Some(end) = conversation.failed_start() {
                 running.settled = true;
                 if running.probe {
+                    continue;
+                }
+                if !running.whose.is_plain() {
+                    tracing::warn!(
+                        child = number,
+                        "{end} before it answered initialize, with variables of its client's own; what \
+                         it wrote to standard error is above"
+                    );
+                    self.faltering.failed(&running.whose, now);
                     continue;
                 }
                 let sentence = format!("{end} before it answered initialize");
@@ -211,7 +234,10 @@ impl Pool {
         // It was stopped before it answered: because nobody wanted it any more, or because it took
         // too long.
         let mut life = self.life.lock();
-        if !running.probe && now.duration_since(status.started) >= self.settings.start {
+        if !running.probe
+            && running.whose.is_plain()
+            && now.duration_since(status.started) >= self.settings.start
+        {
             let sentence = "it did not answer initialize within --start-timeout".to_owned();
             let server = &self.settings.link.name;
             tracing::warn!(child = number, server, "{sentence}");
@@ -246,6 +272,7 @@ impl Pool {
             conversation.expire(now);
         }
         self.interpreters.sweep(now);
+        self.put_away_outdated();
         if self.life.lock().is_due(now)
             && let Some(pool) = self.me.upgrade()
         {
@@ -262,9 +289,11 @@ impl Pool {
         let _tried = if eras.legacy == Some(false) {
             self.modern_child(self.everybody()).await.map(drop)
         } else if self.settings.sharing == Sharing::All {
-            self.common(None).await.map(drop)
+            self.common(Whose::default()).await.map(drop)
         } else {
-            self.greeted().await.map(|legacy| legacy.stop())
+            self.greeted(&self.everybody())
+                .await
+                .map(|legacy| legacy.stop())
         };
     }
 }

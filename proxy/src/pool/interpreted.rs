@@ -7,25 +7,43 @@ use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::slots::Whose;
 use super::{Pool, Sharing};
-use crate::exchange::{Refusal, Seat, Seated};
+use crate::back::modern::Modern;
+use crate::exchange::{Principal, Refusal, Seat, Seated};
 use crate::translate::modern_server::Interpreter;
 
 /// The interpreters of clients that are here. They are kept by their clients.
 #[derive(Default)]
-pub(super) struct Interpreters(Mutex<Vec<Weak<Interpreter>>>);
+pub(super) struct Interpreters(Mutex<Vec<Client>>);
+
+/// One that is here, and where it sits.
+struct Client {
+    interpreter: Weak<Interpreter>,
+    modern: Weak<Modern>,
+    principal: Principal,
+}
 
 impl Interpreters {
-    fn enter(&self, interpreter: &Arc<Interpreter>) {
-        self.0.lock().push(Arc::downgrade(interpreter));
+    fn enter(&self, client: Client) {
+        self.0.lock().push(client);
     }
 
-    /// Has each of them end what waits in vain.
+    /// Has each of them end what waits in vain, and keeps its seat, which would be given away to others
+    /// who come while its client says nothing.
     pub(super) fn sweep(&self, now: Instant) {
         let living: Vec<Arc<Interpreter>> = {
             let mut interpreters = self.0.lock();
-            interpreters.retain(|interpreter| interpreter.strong_count() > 0);
-            interpreters.iter().filter_map(Weak::upgrade).collect()
+            interpreters.retain(|client| client.interpreter.strong_count() > 0);
+            for client in interpreters.iter() {
+                if let Some(modern) = client.modern.upgrade() {
+                    let _kept = modern.seat(&client.principal);
+                }
+            }
+            let living = interpreters.iter();
+            living
+                .filter_map(|client| client.interpreter.upgrade())
+                .collect()
         };
         for interpreter in living {
             interpreter.sweep(now);
@@ -37,8 +55,8 @@ impl Pool {
     /// A place for a client of the session eras at a server that does not speak them.
     pub(super) async fn interpreted(&self, seat: Seat) -> Result<Seated, Refusal> {
         let whose = match self.settings.sharing {
-            Sharing::All => None,
-            Sharing::Session | Sharing::Principal => Some(seat.principal.clone()),
+            Sharing::All => Whose::default(),
+            Sharing::Session | Sharing::Principal => self.whose(&seat),
         };
         let modern = self.modern_child(whose).await.inspect_err(|refusal| {
             if matches!(
@@ -54,13 +72,17 @@ impl Pool {
         let discovered = modern.discovered();
         let place = Seated {
             feed: modern.seat(&seat.principal),
-            server: modern,
+            server: Arc::<Modern>::clone(&modern),
         };
         if self.settings.sharing == Sharing::Principal {
             return Ok(Interpreter::of_requests(place, discovered).seat());
         }
         let interpreter = Interpreter::of_session(place, discovered, seat.standing);
-        self.interpreters.enter(&interpreter);
+        self.interpreters.enter(Client {
+            interpreter: Arc::downgrade(&interpreter),
+            modern: Arc::downgrade(&modern),
+            principal: seat.principal.clone(),
+        });
         if let Some(revival) = &seat.revival {
             interpreter.revive(revival);
         }

@@ -20,8 +20,8 @@ impl Pool {
         }
         let whose = match self.settings.sharing {
             Sharing::Session => return self.own(seat, known.is_some()).await,
-            Sharing::All => None,
-            Sharing::Principal => Some(seat.principal.clone()),
+            Sharing::All => Whose::default(),
+            Sharing::Principal => self.whose(&seat),
         };
         let legacy = match self.common(whose).await {
             Err(refusal) if Self::is_modern_only(&refusal) => return self.interpreted(seat).await,
@@ -39,12 +39,18 @@ impl Pool {
 
     /// A child of one client. `known`: that it speaks the session eras is.
     async fn own(&self, seat: Seat, known: bool) -> Result<Seated, Refusal> {
-        let spare = self.spare.lock().take().filter(|legacy| !legacy.is_gone());
+        let whose = self.whose(&seat);
+        // The spare one was started for nobody, with nobody's credentials.
+        let spare = whose.is_plain().then(|| self.spare.lock().take()).flatten();
+        let spare = spare.filter(|legacy| !legacy.is_gone());
         let legacy = match spare {
-            Some(legacy) => legacy,
+            Some(legacy) => {
+                self.adopt(&legacy, &whose);
+                legacy
+            }
             None => {
                 let legacy = Legacy::of_one();
-                self.start(&legacy, false).await?;
+                self.start(&legacy, false, &whose).await?;
                 legacy
             }
         };
@@ -81,17 +87,18 @@ impl Pool {
     /// A child of several clients, greeted once.
     pub(super) async fn common(&self, whose: Whose) -> Result<Arc<Legacy>, Refusal> {
         let pool = self.me()?;
+        let theirs = whose.clone();
         let start = || async move {
             pool.still_serving()?;
-            pool.greeted().await
+            pool.greeted(&theirs).await
         };
         self.common.get(whose, start).await
     }
 
     /// A server that the proxy itself has greeted.
-    pub(super) async fn greeted(&self) -> Result<Arc<Legacy>, Refusal> {
+    pub(super) async fn greeted(&self, whose: &Whose) -> Result<Arc<Legacy>, Refusal> {
         let legacy = Legacy::common();
-        self.start(&legacy, false).await?;
+        self.start(&legacy, false, whose).await?;
         let mut unfinished = StopUnlessKept(Some(Arc::clone(&legacy)));
         let welcomed = legacy.welcome(self.settings.start).await;
         self.learn_of(&legacy)?;

@@ -10,17 +10,21 @@
 //! `legacy.rs` and `modern.rs` the two eras, `remembered.rs` which of them the server speaks,
 //! `translated.rs` and `crew.rs` clients of the newer at servers of the older, `interpreted.rs` and
 //! `undecided.rs` clients of the older at servers of the newer,
+//! `own.rs` children that have something of their client's own, `faltering.rs` those it keeps from
+//! starting,
 //! `room.rs` how many children there may be in all pools, `life.rs` whether one may be started now,
 //! `tell.rs` what is told of all that, `measure.rs` what the children use.
 
 mod children;
 mod crew;
+mod faltering;
 mod heard;
 mod interpreted;
 mod legacy;
 mod life;
 mod measure;
 mod modern;
+mod own;
 mod remembered;
 mod room;
 mod slots;
@@ -46,17 +50,18 @@ pub use self::room::Room;
 pub use self::tell::{ChildStatus, PoolStatus};
 
 use self::children::Children;
+use self::faltering::Faltering;
 use self::interpreted::Interpreters;
 use self::life::Life;
 use self::measure::Figures;
 use self::remembered::Remembered;
-use self::slots::Slots;
+use self::slots::{Slots, Whose};
 use self::tell::Past;
 use self::translated::Translation;
 use crate::back::legacy::Legacy;
 use crate::back::modern::Modern;
 use crate::back::verdict::Eras;
-use crate::exchange::{Principal, Refusal, Seat, Seated, Servers};
+use crate::exchange::{Refusal, Seat, Seated, Servers, Wallet};
 use crate::launch::install::{InstallStatus, Provision};
 use crate::link::child::Settings as LinkSettings;
 use crate::translate::legacy_server;
@@ -97,6 +102,8 @@ pub struct Settings {
     pub eras: Option<Eras>,
     /// What notes that something was said.
     pub heard: Heard,
+    /// What each principal's own children are given; `None` where that is nothing.
+    pub wallet: Option<Arc<dyn Wallet>>,
     /// Where what was found out of them is kept.
     pub cache: Option<PathBuf>,
     /// How clients of one era have a server of another.
@@ -130,6 +137,8 @@ pub struct Pool {
     spare: Mutex<Option<Arc<Legacy>>>,
     /// Where the server is in its life, whichever children it has.
     life: Mutex<Life>,
+    /// Starts of children that were given something, and failed: nobody else's misfortune.
+    faltering: Faltering,
     past: Mutex<Past>,
     figures: Arc<Figures>,
     /// What clients of one era have of a server of another.
@@ -170,6 +179,7 @@ impl Pool {
             generations: AtomicU64::new(1),
             spare: Mutex::default(),
             life: Mutex::new(life),
+            faltering: Faltering::default(),
             past: Mutex::default(),
             translation,
             me: Weak::clone(me),
@@ -189,8 +199,8 @@ impl Pool {
         let warmed = match self.settings.sharing {
             _ if is_newer == Ok(true) => self.modern_child(self.everybody()).await.map(drop),
             Sharing::Session => self.prepare_spare().await,
-            Sharing::All => self.common(None).await.map(drop),
-            Sharing::Principal => self.common(Some(Principal::anonymous())).await.map(drop),
+            Sharing::All => self.common(Whose::default()).await.map(drop),
+            Sharing::Principal => self.common(self.everybody()).await.map(drop),
         };
         self.settle(Instant::now());
         self.life.lock().warmed();
@@ -201,7 +211,7 @@ impl Pool {
     /// that is known before is that it runs.
     async fn prepare_spare(&self) -> Result<(), Refusal> {
         let legacy = Legacy::of_one();
-        self.start(&legacy, false).await?;
+        self.start(&legacy, false, &Whose::default()).await?;
         *self.spare.lock() = Some(legacy);
         Ok(())
     }

@@ -37,8 +37,8 @@ impl Pool {
     /// A place for a client of 2026-07-28.
     pub(super) async fn modern(&self, seat: Seat) -> Result<Seated, Refusal> {
         let whose = match self.settings.sharing {
-            Sharing::All => None,
-            Sharing::Session | Sharing::Principal => Some(seat.principal.clone()),
+            Sharing::All => Whose::default(),
+            Sharing::Session | Sharing::Principal => self.whose(&seat),
         };
         let modern = match self.modern_child(whose).await {
             Err(Refusal::OtherEra {
@@ -53,30 +53,30 @@ impl Pool {
     }
 
     pub(super) async fn modern_child(&self, whose: Whose) -> Result<Arc<Modern>, Refusal> {
-        let shared = whose.is_none();
         let pool = self.me()?;
+        let theirs = whose.clone();
         let start = move || async move {
             pool.still_serving()?;
             if pool.known_eras().await?.modern == Some(false) {
                 return Err(only_legacy());
             }
-            pool.probe(shared).await
+            pool.probe(&theirs).await
         };
         self.moderns.get(whose, start).await
     }
 
     /// A child that was found to speak 2026-07-28.
-    async fn probe(&self, shared: bool) -> Result<Arc<Modern>, Refusal> {
+    async fn probe(&self, whose: &Whose) -> Result<Arc<Modern>, Refusal> {
         let modern = Modern::new(Neighbours {
-            shared,
+            shared: whose.principal.is_none(),
             machine: self.settings.machine.clone(),
             key: Arc::clone(&self.key),
             generation: self.generations.fetch_add(1, Ordering::Relaxed),
         });
         let proven = self.eras.known().modern == Some(true);
-        self.start(&modern, !proven).await?;
+        self.start(&modern, !proven, whose).await?;
         let mut unfinished = StopUnlessKept(Some(Arc::clone(&modern)));
-        let finding = self.find_out(&modern).await?;
+        let finding = self.find_out(&modern, whose).await?;
         match finding {
             Finding::Modern => {
                 self.eras.note(Era::Modern, true);
@@ -99,13 +99,13 @@ impl Pool {
             }),
             Finding::Unclear(sentence) => {
                 drop(unfinished);
-                self.ask_in_the_old_way(sentence).await
+                self.ask_in_the_old_way(sentence, whose).await
             }
         }
     }
 
     /// What the child answers; where it is silent for long, what another one says.
-    async fn find_out(&self, modern: &Arc<Modern>) -> Result<Finding, Refusal> {
+    async fn find_out(&self, modern: &Arc<Modern>, whose: &Whose) -> Result<Finding, Refusal> {
         let greeting = modern.greet(self.settings.start);
         tokio::pin!(greeting);
         if let Ok(found) = tokio::time::timeout(SILENCE, &mut greeting).await {
@@ -113,7 +113,7 @@ impl Pool {
         }
         tokio::select! {
             found = &mut greeting => found,
-            greeted = self.greeted() => match greeted {
+            greeted = self.greeted(whose) => match greeted {
                 Ok(legacy) => {
                     let found = tokio::time::timeout(GRACE, &mut greeting).await;
                     legacy.stop();
@@ -128,14 +128,18 @@ impl Pool {
 
     /// The server died or wrote garbage: one of the session eras, or broken. One that has shown
     /// that it speaks this era has only failed to start.
-    async fn ask_in_the_old_way(&self, sentence: String) -> Result<Arc<Modern>, Refusal> {
+    async fn ask_in_the_old_way(
+        &self,
+        sentence: String,
+        whose: &Whose,
+    ) -> Result<Arc<Modern>, Refusal> {
         if self.eras.known().legacy == Some(false) {
             return Err(Refusal::Start {
                 sentence,
                 retry_after: RETRY_START,
             });
         }
-        self.greeted().await?.stop();
+        self.greeted(whose).await?.stop();
         self.eras.doubt(Instant::now());
         Err(only_legacy())
     }

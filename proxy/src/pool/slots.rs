@@ -12,13 +12,49 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use tracing::field::display;
 
-use crate::exchange::{Crashes, Principal, Refusal, Server};
+use crate::exchange::{Crashes, Principal, Refusal, Server, Variables};
 
 /// How soon a client may try again after a start that came to no end.
 const RETRY_BROKEN: Duration = Duration::from_secs(1);
 
-/// Whom a common child serves: one principal, or everybody.
-pub(super) type Whose = Option<Principal>;
+/// Slots of one era. Principals of an authorization server come and go; a slot without a child is
+/// forgotten when there are as many.
+const MAX_SLOTS: usize = 1024;
+
+/// Children of one principal that differ in what their client's headers gave them. A person has a few
+/// credentials; who varies them for its own sake must not have every place.
+pub(super) const MAX_VARIANTS: usize = 8;
+
+/// Whom a child serves: one principal, or everybody; and what it was given for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Whose {
+    /// `None` for everybody.
+    pub(super) principal: Option<Principal>,
+    /// What its client brought along for its environment.
+    pub(super) brought: Variables,
+    /// What the owner gives the principal's.
+    pub(super) given: Variables,
+}
+
+impl Whose {
+    /// Everybody's, or this principal's, with nothing of its own in its environment.
+    pub(super) fn plain(principal: Option<Principal>) -> Self {
+        Self {
+            principal,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a child of theirs is like any other of the server's.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.brought.is_empty() && self.given.is_empty()
+    }
+
+    /// What it finds in its environment that no other's does. What the owner gives wins.
+    pub(super) fn variables(&self) -> Variables {
+        self.brought.and(&self.given)
+    }
+}
 
 /// The common children of one era, by whom they serve.
 pub(super) struct Slots<S>(Mutex<HashMap<Whose, Arc<Slot<S>>>>);
@@ -72,11 +108,7 @@ impl<S: Server> Slots<S> {
     where
         F: Future<Output = Result<Arc<S>, Refusal>> + Send + 'static,
     {
-        let slot = {
-            let mut slots = self.0.lock();
-            let entry = slots.entry(whose);
-            Arc::clone(entry.or_insert_with_key(|whose| Arc::new(Slot::of(whose))))
-        };
+        let slot = self.slot(whose)?;
         if let Some(server) = slot.living() {
             return Ok(server);
         }
@@ -92,7 +124,8 @@ impl<S: Server> Slots<S> {
                     let (over, started) = watch::channel(None);
                     *starting = Some(started.clone());
                     // Whoever else waits, it is this principal's child, or everybody's.
-                    let whose = slot.whose.as_ref().and_then(Principal::name).map(display);
+                    let whose = slot.whose.principal.as_ref();
+                    let whose = whose.and_then(Principal::name).map(display);
                     let span = tracing::info_span!(parent: None, "common", principal = whose);
                     let (slot, start) = (Arc::clone(&slot), start());
                     let work = async move {
@@ -123,6 +156,35 @@ impl<S: Server> Slots<S> {
     }
 }
 
+impl<S: Server> Slots<S> {
+    fn slot(&self, whose: Whose) -> Result<Arc<Slot<S>>, Refusal> {
+        let mut slots = self.0.lock();
+        if let Some(slot) = slots.get(&whose) {
+            return Ok(Arc::clone(slot));
+        }
+        if slots.len() >= MAX_SLOTS {
+            let now = Instant::now();
+            slots.retain(|_, slot| slot.is_needed(now));
+            if slots.len() >= MAX_SLOTS {
+                return Err(Refusal::Full { cap: MAX_SLOTS });
+            }
+        }
+        if !whose.brought.is_empty() {
+            let same = slots.iter().filter(|(other, _)| {
+                other.principal == whose.principal && !other.brought.is_empty()
+            });
+            let taken = same.filter(|(_, slot)| slot.is_taken()).count();
+            if taken >= MAX_VARIANTS {
+                return Err(Refusal::Varied { cap: MAX_VARIANTS });
+            }
+        }
+        let entry = slots.entry(whose);
+        Ok(Arc::clone(
+            entry.or_insert_with_key(|whose| Arc::new(Slot::of(whose))),
+        ))
+    }
+}
+
 /// Sees to it that a start that is over, even by a panic, is not waited for.
 struct Over<'a, S>(&'a Slot<S>);
 
@@ -147,6 +209,16 @@ impl<S: Server> Slots<S> {
 }
 
 impl<S: Server> Slot<S> {
+    /// Whether it has a child, or is about to.
+    fn is_taken(&self) -> bool {
+        self.starting.lock().is_some() || self.living().is_some()
+    }
+
+    /// Whether forgetting it would forget anything.
+    fn is_needed(&self, now: Instant) -> bool {
+        self.is_taken() || self.crashes.lock().check(now).is_err()
+    }
+
     fn living(&self) -> Option<Arc<S>> {
         let server = self.living.lock().upgrade();
         server.filter(|server| !server.is_gone())

@@ -4,6 +4,7 @@
 use mcp_wire::Era;
 use tokio::time::Instant;
 
+use super::slots::Whose;
 use super::{Pool, Sharing, State};
 use crate::exchange::Principal;
 use crate::link::End;
@@ -71,7 +72,7 @@ impl Pool {
         let unready = unready.or_else(|| self.settings.program.unready());
         unready.or_else(|| {
             // A common child that keeps crashing is everybody's.
-            let whose = (self.settings.sharing == Sharing::All).then_some(None)?;
+            let whose = (self.settings.sharing == Sharing::All).then(Whose::default)?;
             let paused = self.common.paused(&whose, now);
             let paused = paused.or_else(|| self.moderns.paused(&whose, now))?;
             Some(paused.to_string())
@@ -123,7 +124,7 @@ impl Pool {
     }
 
     /// Whom a child of 2026-07-28 serves that is started for nobody in particular.
-    pub(super) fn everybody(&self) -> Option<Principal> {
-        (self.settings.sharing != Sharing::All).then(Principal::anonymous)
+    pub(super) fn everybody(&self) -> Whose {
+        Whose::plain((self.settings.sharing != Sharing::All).then(Principal::anonymous))
     }
 }

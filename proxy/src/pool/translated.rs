@@ -4,7 +4,7 @@
 //! principal and each profile of capabilities (rule 2). Processes are kept warm without having been
 //! told anything yet: any crew can take one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::crew::Crew;
-use super::slots::Whose;
+use super::slots::{MAX_VARIANTS, Whose};
 use super::{Pool, Sharing};
 use crate::back::legacy::Legacy;
-use crate::exchange::{FeedId, Profile, Refusal, Seat, Seated};
+use crate::exchange::{FeedId, Principal, Profile, Refusal, Seat, Seated};
 use crate::translate::legacy_server::{Desk, Doorbell, LegacyServer, Settings, Station, Turn};
 
 /// Crews and desks that are kept before those nobody uses are thrown away.
@@ -28,7 +28,7 @@ pub(super) struct Translation {
     /// How many processes are kept that nobody has greeted.
     warm: usize,
     crews: Mutex<HashMap<(Whose, Profile), Arc<Crew>>>,
-    desks: Mutex<HashMap<Whose, Arc<Desk>>>,
+    desks: Mutex<HashMap<Option<Principal>, Arc<Desk>>>,
     spares: Mutex<Vec<Arc<Legacy>>>,
     warming: AtomicUsize,
     /// The server has been seen to ask.
@@ -48,23 +48,38 @@ impl Translation {
         }
     }
 
+    /// What a principal has parked is found whatever its servers are given by now.
     fn desk(&self, whose: &Whose) -> Arc<Desk> {
+        let principal = &whose.principal;
         let mut desks = self.desks.lock();
         if desks.len() >= MANY {
             desks.retain(|_, desk| Arc::strong_count(desk) > 1);
         }
         let desk = desks
-            .entry(whose.clone())
-            .or_insert_with(|| Desk::new(Arc::clone(&self.settings), whose.is_some()));
+            .entry(principal.clone())
+            .or_insert_with(|| Desk::new(Arc::clone(&self.settings), principal.is_some()));
         Arc::clone(desk)
     }
 
-    fn crew(&self, whose: &Whose, profile: Profile) -> Arc<Crew> {
+    fn crew(&self, whose: &Whose, profile: Profile) -> Result<Arc<Crew>, Refusal> {
         let mut crews = self.crews.lock();
         if crews.len() >= MANY {
             crews.retain(|_, crew| Arc::strong_count(crew) > 1 || !crew.is_empty());
         }
-        Arc::clone(crews.entry((whose.clone(), profile)).or_default())
+        let known = crews.contains_key(&(whose.clone(), profile));
+        if !known && !whose.brought.is_empty() {
+            let others = crews.iter().filter(|((other, _), crew)| {
+                let varies = !other.brought.is_empty() && other.brought != whose.brought;
+                varies && other.principal == whose.principal && !crew.is_empty()
+            });
+            let others: HashSet<_> = others.map(|((other, _), _)| &other.brought).collect();
+            if others.len() >= MAX_VARIANTS {
+                return Err(Refusal::Varied { cap: MAX_VARIANTS });
+            }
+        }
+        Ok(Arc::clone(
+            crews.entry((whose.clone(), profile)).or_default(),
+        ))
     }
 }
 
@@ -82,8 +97,8 @@ impl Pool {
     /// A place for one request of a client of 2026-07-28 at a server that does not speak it.
     pub(super) async fn translated(&self, seat: Seat) -> Result<Seated, Refusal> {
         let whose = match self.settings.sharing {
-            Sharing::All => None,
-            Sharing::Session | Sharing::Principal => Some(seat.principal.clone()),
+            Sharing::All => Whose::default(),
+            Sharing::Session | Sharing::Principal => self.whose(&seat),
         };
         let needs = seat.needs;
         let parked = needs.resumes.as_ref().and_then(|state| {
@@ -93,7 +108,7 @@ impl Pool {
         let (station, lease) = match parked {
             Some(station) => (station, None),
             None => {
-                let crew = self.translation.crew(&whose, needs.profile);
+                let crew = self.translation.crew(&whose, needs.profile)?;
                 let asking = needs.may_ask && !needs.profile.is_none();
                 let leased = asking && self.asks();
                 let pool = self.me()?;
@@ -131,15 +146,22 @@ impl Pool {
         crew: &Crew,
     ) -> Result<Arc<Station>, Refusal> {
         self.still_serving()?;
-        let legacy = match self.take_spare() {
-            Some(spare) => spare,
+        // The warm ones were started with nobody's credentials.
+        let spare = whose.is_plain().then(|| self.take_spare()).flatten();
+        let legacy = match spare {
+            Some(spare) => {
+                self.adopt(&spare, &whose);
+                spare
+            }
             None => {
                 let legacy = Legacy::of_callers(Arc::clone(&self.translation.asks));
-                self.start(&legacy, false).await?;
+                self.start(&legacy, false, &whose).await?;
                 legacy
             }
         };
-        self.keep_warm();
+        if whose.is_plain() {
+            self.keep_warm();
+        }
         let mut unfinished = super::legacy::StopUnlessKept(Some(Arc::clone(&legacy)));
         let doorbell = Arc::new(Doorbell::default());
         let feed = legacy.seat(doorbell.outlet());
@@ -187,7 +209,7 @@ impl Pool {
             tokio::spawn(async move {
                 let legacy = Legacy::of_callers(Arc::clone(&pool.translation.asks));
                 // That one cannot be started is found out by whoever needs it.
-                let started = pool.start(&legacy, true).await;
+                let started = pool.start(&legacy, true, &Whose::default()).await;
                 let translation = &pool.translation;
                 translation.warming.fetch_sub(1, Ordering::AcqRel);
                 if started.is_ok() {

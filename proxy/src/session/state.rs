@@ -14,6 +14,7 @@ use super::streams::{Stream, StreamId};
 use super::{Record, Ring, SessionId};
 use crate::exchange::{
     AskId, Crashes, ExchangeId, Loss, Needs, Outlet, Principal, Refusal, Seat, Seated, Servers,
+    Variables,
 };
 
 /// What a session may hold.
@@ -63,6 +64,9 @@ pub(super) struct State {
     pub(super) last_used: Instant,
     /// How the servers it had before have ended.
     crashes: Crashes,
+    /// What its client brought along for its server. It is no part of the record: credentials are not
+    /// kept on disk.
+    variables: Variables,
 }
 
 impl Session {
@@ -118,6 +122,7 @@ impl Session {
                 ring: Ring::new(limits.replay),
                 last_used: Instant::now(),
                 crashes: Crashes::default(),
+                variables: Variables::default(),
             }),
             principal,
             seating: tokio::sync::Mutex::new(None),
@@ -140,6 +145,14 @@ impl Session {
     #[must_use]
     pub const fn is_connection(&self) -> bool {
         self.connection
+    }
+
+    /// Its client brings these along for its server; its next one, where it has one already. Bringing
+    /// none changes nothing.
+    pub fn bring(&self, variables: Variables) {
+        if !variables.is_empty() {
+            self.state.lock().variables = variables;
+        }
     }
 
     /// Where events go that belong to no call.
@@ -226,9 +239,14 @@ impl Session {
 
     fn seat(&self, revival: Option<crate::exchange::Revival>) -> Seat {
         let early = Arc::default();
-        self.state.lock().early = Arc::clone(&early);
+        let variables = {
+            let mut state = self.state.lock();
+            state.early = Arc::clone(&early);
+            state.variables.clone()
+        };
         Seat {
             principal: self.principal.clone(),
+            variables,
             session: Some(self.id.short()),
             era: Era::Legacy,
             needs: Needs::default(),

@@ -184,7 +184,7 @@ impl Table {
         let session = living.or_else(|| self.revive(id, principal))?;
         if session.principal() != principal {
             // Whoever knows the id of another's session has it from somewhere it should not be.
-            metrics::refused("session");
+            metrics::refused("session", None);
             return None;
         }
         if session.is_connection() {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::super::numbered::number;
 use super::super::parting::{self, refusal, send_cancel};
 use super::company::Company;
-
+use super::seats::Seats;
 use crate::exchange::{
     Call, Event, ExchangeId, FeedId, Key, Loss, Outcome, Outlet, Principal, Refusal, level,
 };
@@ -36,8 +36,8 @@ pub(super) const OURS: FeedId = FeedId(u64::MAX);
 
 /// The state of one conversation.
 pub(super) struct Machine {
-    /// Who sits here; a seat's number is the place in this list.
-    pub(super) seats: Vec<Principal>,
+    /// Who sits here.
+    pub(super) seats: Seats,
     next_key: Key,
     /// Ordered, so that the first is the oldest.
     pub(super) calls: BTreeMap<Key, InFlight>,
@@ -91,7 +91,7 @@ impl InFlight {
 impl Machine {
     pub(super) fn new(company: Company, now: Instant) -> Self {
         Self {
-            seats: Vec::new(),
+            seats: Seats::default(),
             next_key: 1,
             calls: BTreeMap::new(),
             company,
@@ -107,19 +107,14 @@ impl Machine {
 
     /// The seat of a principal: one, however many requests it sends.
     pub(super) fn seat(&mut self, principal: &Principal) -> FeedId {
-        let known = self.seats.iter().position(|known| known == principal);
-        let place = known.unwrap_or_else(|| {
-            self.seats.push(principal.clone());
-            self.seats.len() - 1
-        });
-        FeedId(place as u64)
+        let calls = &self.calls;
+        let busy = || calls.values().map(|call| call.feed).collect();
+        self.seats.of(principal, busy)
     }
 
     /// Whose seat it is.
     pub(super) fn principal(&self, feed: FeedId) -> Option<&Principal> {
-        usize::try_from(feed.0)
-            .ok()
-            .and_then(|place| self.seats.get(place))
+        self.seats.whose(feed)
     }
 
     pub(super) const fn is_gone(&self) -> bool {
@@ -143,9 +138,9 @@ impl Machine {
         if self.is_gone() {
             return Err(Refusal::Gone);
         }
-        if let Some(principal) = self.principal(feed)
-            && let Err(sentence) = self.company.admit(principal, &mut call.message)
-        {
+        // Its seat was given away since it was taken: its front takes another.
+        let principal = self.principal(feed).ok_or(Refusal::Gone)?;
+        if let Err(sentence) = self.company.admit(principal, &mut call.message) {
             let error = mcp_wire::error_message(
                 call.message.id().as_ref(),
                 ErrorCode::INVALID_PARAMS,

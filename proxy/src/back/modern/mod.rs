@@ -15,6 +15,7 @@ mod company;
 mod greet;
 mod inbound;
 mod machine;
+mod seats;
 #[cfg(test)]
 mod tests;
 
@@ -99,6 +100,12 @@ impl Conversation for Modern {
     fn load(&self) -> (usize, usize) {
         let machine = self.machine.lock();
         (machine.client_calls().count(), machine.seats.len())
+    }
+
+    fn working(&self) -> usize {
+        let machine = self.machine.lock();
+        let calls = machine.client_calls();
+        calls.filter(|(_, call)| !call.is_subscription()).count()
     }
 
     fn era(&self) -> Era {

@@ -9,6 +9,7 @@ use crate::launch::find::Seen;
 
 use super::{Config, Machine, Stop};
 
+mod access;
 mod family;
 mod faults;
 mod install;

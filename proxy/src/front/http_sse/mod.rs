@@ -38,7 +38,9 @@ use parking_lot::Mutex;
 
 use self::inbox::Inbox;
 use super::Fault;
+use super::given::Given;
 use crate::exchange::{Principal, Refusal, Servers};
+use crate::policy::scopes::ToolScopes;
 use crate::session::{SessionId, SessionLimits, Table};
 
 /// Everything HTTP+SSE needs to know.
@@ -56,6 +58,10 @@ pub struct Settings {
     pub machine: Option<String>,
     /// The path clients post to, as the `endpoint` event names it.
     pub messages_path: String,
+    /// What of a connection's headers its server is given.
+    pub given: Given,
+    /// Which scope calling a tool takes.
+    pub scopes: ToolScopes,
     /// No sessions, so nothing for this front to do: `--stateless`.
     pub stateless: bool,
 }

@@ -26,6 +26,7 @@ impl HttpSse {
         let id =
             SessionId::random(self.settings.machine.as_deref()).map_err(|_| Fault::NoRandom)?;
         let session = Session::connection(id, principal.clone(), self.settings.session);
+        session.bring(self.settings.given.of(headers)?);
         // Read from here on, so that nobody takes the session for unused.
         let tap = session.take_standing(false).ok_or(Fault::StreamTaken)?;
         self.table

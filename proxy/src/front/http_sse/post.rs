@@ -11,6 +11,7 @@ use super::super::{Fault, headers, rescue, trace};
 use super::HttpSse;
 use super::inbox::Inbox;
 use crate::exchange::Principal;
+use crate::observe::metrics;
 
 impl HttpSse {
     /// 202 once the connection is known and the body is one it can take; from there on the stream
@@ -25,6 +26,11 @@ impl HttpSse {
         headers::check_legacy(&parts.headers)?;
         let length = body.len();
         let body = Body::parse(body, MAX_BATCH)?;
+        let granted = self.settings.scopes.check(parts.extensions.get(), &body);
+        granted.map_err(|refusal| {
+            metrics::refused(refusal.kind(), refusal.why());
+            Fault::Door(refusal)
+        })?;
         let inbox = self.find(&parts.uri, principal)?;
         let mut messages = match body {
             Body::One(message) => vec![Ok(message)],
@@ -79,6 +85,8 @@ mod tests {
     use super::super::Settings;
     use super::*;
     use crate::exchange::{Refusal, Seat, Seated, Servers};
+    use crate::front::given::Given;
+    use crate::policy::scopes::ToolScopes;
     use crate::session::{Bounds, SessionLimits, Table};
 
     struct NoServers;
@@ -116,6 +124,8 @@ mod tests {
             keep_alive: Duration::from_secs(60),
             machine: Some("m1".to_owned()),
             messages_path: "/messages".to_owned(),
+            given: Given::default(),
+            scopes: ToolScopes::default(),
             stateless: false,
         };
         let front = HttpSse::new(Arc::new(NoServers), table, settings);

@@ -32,6 +32,7 @@ use axum::http::{Method, Response};
 use tokio::time::Instant;
 
 use super::Fault;
+use super::given::Given;
 use crate::exchange::{Principal, Refusal, Servers};
 use crate::session::{SessionLimits, Table};
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// A stream of what belongs to no call is ended when it carried nothing for this long.
     pub max_stream_idle: Option<Duration>,
+    /// What of a client's headers its server is given.
+    pub given: Given,
     /// The machine's name in session ids.
     pub machine: Option<String>,
     /// No session ids: `--stateless`.

@@ -48,14 +48,14 @@ impl Sessions {
             self.take_work()?;
         }
         if self.settings.stateless {
-            return self.sessionless(principal, message).await;
+            return self.sessionless(headers, principal, message).await;
         }
         if conversation::is_initialize(&message) {
             return match headers::session_id(headers) {
                 Some(_) => Err(self
                     .find(headers, principal)
                     .map_or_else(|fault| fault, |_| Fault::InitializedTwice)),
-                None => self.open(principal, message).await,
+                None => self.open(headers, principal, message).await,
             };
         }
         let session = self.find(headers, principal)?;
@@ -79,18 +79,24 @@ impl Sessions {
         principal: &Principal,
     ) -> Result<Arc<Session>, Fault> {
         let id = headers::session_id(headers).ok_or(Fault::SessionMissing)?;
-        self.table.find(id, principal).ok_or(Fault::SessionUnknown)
+        let session = self.table.find(id, principal);
+        let session = session.ok_or(Fault::SessionUnknown)?;
+        session.bring(self.settings.given.of(headers)?);
+        Ok(session)
     }
 
     /// `initialize`: a session, a seat, and the server's own answer.
     async fn open(
         self: &Arc<Self>,
+        headers: &HeaderMap,
         principal: &Principal,
         message: Message,
     ) -> Result<Response<HttpBody>, Fault> {
+        let given = self.settings.given.of(headers)?;
         let id =
             SessionId::random(self.settings.machine.as_deref()).map_err(|_| Fault::NoRandom)?;
         let session = Session::new(id, principal.clone(), &message, self.settings.session);
+        session.bring(given);
         self.table
             .enter(Arc::clone(&session))
             .map_err(|_| Fault::SessionsFull {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use mcp_wire::{Kind, Message};
 
 use super::super::{Fault, rescue};
@@ -17,6 +17,7 @@ use crate::session::{Session, SessionId};
 impl Sessions {
     pub(super) async fn sessionless(
         self: &Arc<Self>,
+        headers: &HeaderMap,
         principal: &Principal,
         message: Message,
     ) -> Result<Response<Body>, Fault> {
@@ -27,6 +28,7 @@ impl Sessions {
         }
         let id = SessionId::random(None).map_err(|_| Fault::NoRandom)?;
         let session = Session::new(id, principal.clone(), &message, self.settings.session);
+        session.bring(self.settings.given.of(headers)?);
         let transient = Transient::new(self, session);
         let (outlet, tap) = Outlet::new(self.settings.session.outlet);
         let session = transient.session();

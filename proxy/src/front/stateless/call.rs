@@ -13,8 +13,8 @@ use super::super::{Fault, rescue};
 use super::stream::{Keeper, ResponseStream};
 use super::{Stateless, mirror};
 use crate::exchange::{
-    Call, Event, ExchangeId, Handle, Item, Loss, Needs, Outcome, Outlet, Principal, Profile,
-    Refusal, Seat, Seated, Tagged, Tap,
+    Call, Event, ExchangeId, Handle, Item, Loss, Needs, Outcome, Outlet, Profile, Refusal, Seat,
+    Seated, Tagged, Tap, Whom,
 };
 
 /// Servers one request is offered to. The first may have ended since it was looked up; when its
@@ -28,14 +28,14 @@ impl Stateless {
     pub(super) async fn call(
         self: &Arc<Self>,
         headers: &HeaderMap,
-        principal: &Principal,
+        whom: &Whom,
         message: Message,
     ) -> Result<Response<Body>, Fault> {
         let Some(id) = message.id() else {
             return Err(Fault::Incomplete);
         };
         let (outlet, tap) = Outlet::new(self.settings.outlet);
-        let handle = self.send(Some(headers), principal, message, outlet).await?;
+        let handle = self.send(Some(headers), whom, message, outlet).await?;
         let wanted = Wanted::counted(handle, &self.in_flight);
         Ok(self.answer(id, tap, wanted).await)
     }
@@ -49,13 +49,13 @@ impl Stateless {
     pub(super) async fn send(
         &self,
         headers: Option<&HeaderMap>,
-        principal: &Principal,
+        whom: &Whom,
         message: Message,
         outlet: Outlet,
     ) -> Result<Handle, Fault> {
         let mut tries = SEATS_TRIED;
         loop {
-            let seated = self.seat(principal, needs(&message)).await?;
+            let seated = self.seat(whom, needs(&message)).await?;
             if let Some(headers) = headers
                 && message.method() == Some(method::TOOLS_CALL)
             {
@@ -77,11 +77,12 @@ impl Stateless {
     }
 
     /// A place at this principal's server.
-    pub(super) async fn seat(&self, principal: &Principal, needs: Needs) -> Result<Seated, Fault> {
+    pub(super) async fn seat(&self, whom: &Whom, needs: Needs) -> Result<Seated, Fault> {
         // What belongs to no call belongs to no client in this era.
         let (standing, _unread) = Outlet::new(0);
         let seat = Seat {
-            principal: principal.clone(),
+            principal: whom.principal.clone(),
+            variables: whom.variables.clone(),
             session: None,
             era: Era::Modern,
             needs,

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::super::Fault;
 use super::call::{ONLY, Wanted};
 use super::{Settings, Stateless};
-use crate::exchange::{Blame, Event, Item, Loss, Outcome, Outlet, Principal, Refusal, Tap};
+use crate::exchange::{Blame, Event, Item, Loss, Outcome, Outlet, Refusal, Tap, Whom};
 
 /// Waits before a subscription is tried again at another server, one after the other; after the
 /// last one the client is told. Each failed start is a process, so they grow, and a server that dies
@@ -43,7 +43,7 @@ const CHANGES: [(&str, &str); 3] = [
 impl Stateless {
     pub(super) async fn listen(
         self: &Arc<Self>,
-        principal: &Principal,
+        whom: Whom,
         message: Message,
     ) -> Result<Response<Body>, Fault> {
         let Some(id) = message.id() else {
@@ -51,11 +51,11 @@ impl Stateless {
         };
         let Settings { outlet, .. } = self.settings;
         let (near, from_server) = Outlet::new(outlet);
-        let handle = self.send(None, principal, message.clone(), near).await?;
+        let handle = self.send(None, &whom, message.clone(), near).await?;
         let (outer, tap) = Outlet::new(outlet);
         let subscription = Subscription {
             front: Arc::clone(self),
-            principal: principal.clone(),
+            whom,
             // Kept for long: not as a slice of a read buffer.
             message: Message::parse(Bytes::copy_from_slice(&message.to_bytes()))?,
             id: id.compact(),
@@ -79,7 +79,7 @@ impl Drop for Listening {
 
 struct Subscription {
     front: Arc<Stateless>,
-    principal: Principal,
+    whom: Whom,
     message: Message,
     id: Id,
     /// Towards the client.
@@ -188,7 +188,7 @@ impl Subscription {
             tokio::time::sleep(wait).await;
             let (near, from_server) = Outlet::new(self.front.settings.outlet);
             let message = self.message.clone();
-            match self.front.send(None, &self.principal, message, near).await {
+            match self.front.send(None, &self.whom, message, near).await {
                 Ok(handle) => return Some((Wanted::uncounted(handle), from_server)),
                 Err(Fault::Refused(Refusal::Draining | Refusal::OtherEra { .. })) => return None,
                 Err(fault) => tracing::debug!("a subscription waits for its server: {fault}"),

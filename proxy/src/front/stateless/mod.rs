@@ -30,6 +30,7 @@ use mcp_wire::{Kind, Message, method};
 use tokio::sync::watch;
 
 pub use self::ladder::Wrong;
+use super::given::Given;
 use super::{Fault, rescue};
 use crate::exchange::{Needs, Principal, Refusal, Servers};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub silence: Duration,
     /// Between two comments on a silent stream.
     pub keep_alive: Duration,
+    /// What of a request's headers its server is given.
+    pub given: Given,
     /// A stream of what belongs to no call is ended when it carried nothing for this long.
     pub max_stream_idle: Option<Duration>,
 }
@@ -94,7 +97,7 @@ impl Stateless {
         let answered = if message.kind() == Kind::Request {
             self.request(headers, principal, message).await
         } else {
-            self.notification(principal, message).await
+            self.notification(headers, principal, message).await
         };
         answered.unwrap_or_else(|fault| fault.into_response(id.as_ref()))
     }
@@ -107,10 +110,11 @@ impl Stateless {
     ) -> Result<Response<Body>, Fault> {
         ladder::check(headers, &message)?;
         self.take_work()?;
+        let whom = self.settings.given.whom(headers, principal)?;
         if message.method() == Some(method::LISTEN) {
-            return self.listen(principal, message).await;
+            return self.listen(whom, message).await;
         }
-        self.call(headers, principal, message).await
+        self.call(headers, &whom, message).await
     }
 
     /// This revision defines no notification of a client over HTTP, and leaves room for those of
@@ -118,6 +122,7 @@ impl Stateless {
     /// names a request by an id that means nothing outside its own POST, is taken and dropped.
     async fn notification(
         &self,
+        headers: &HeaderMap,
         principal: &Principal,
         message: Message,
     ) -> Result<Response<Body>, Fault> {
@@ -129,7 +134,8 @@ impl Stateless {
         ];
         if !message.method().is_some_and(|name| dropped.contains(&name)) {
             self.take_work()?;
-            let seated = self.seat(principal, Needs::default()).await?;
+            let whom = self.settings.given.whom(headers, principal)?;
+            let seated = self.seat(&whom, Needs::default()).await?;
             seated.server.tell(seated.feed, message)?;
         }
         Ok(rescue::accepted())

@@ -63,6 +63,11 @@ impl Client {
         other
     }
 
+    /// Adds a header beside those of its name.
+    pub(super) fn add(&mut self, name: &str, value: &str) {
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The same without one header.
     pub(super) fn without(&self, name: &str) -> Self {
         let mut other = self.clone();

@@ -112,14 +112,21 @@ async fn connect(proxy: &Proxy, handler: Handler) -> Client {
     connect_with(proxy, handler, ClientLifecycleMode::Initialize).await
 }
 
+/// The way to the proxy. Its HTTP client is the proxy's own crate, whose TLS has to be brought along even
+/// where none is spoken.
+fn transport(proxy: &Proxy) -> StreamableHttpClientTransport<reqwest::Client> {
+    // Another test of this process may have been first.
+    let _first = rustls::crypto::ring::default_provider().install_default();
+    StreamableHttpClientTransport::from_uri(format!("http://{}/mcp", proxy.address))
+}
+
 /// A connected client that finds its era in this way.
 pub(super) async fn connect_with(
     proxy: &Proxy,
     handler: Handler,
     lifecycle: ClientLifecycleMode,
 ) -> Client {
-    let transport =
-        StreamableHttpClientTransport::from_uri(format!("http://{}/mcp", proxy.address));
+    let transport = transport(proxy);
     let connected = handler.serve_with_lifecycle(transport, lifecycle);
     within("the connection", connected).await.unwrap()
 }
@@ -193,8 +200,7 @@ async fn it_works_without_sessions_too() {
 #[tokio::test]
 async fn a_client_of_both_eras_falls_back_to_a_session() {
     let proxy = Proxy::start(&[], &[]).await;
-    let transport =
-        StreamableHttpClientTransport::from_uri(format!("http://{}/mcp", proxy.address));
+    let transport = transport(&proxy);
     let auto = ClientLifecycleMode::Auto {
         preferred_versions: vec![serde_json::from_value(json!("2026-07-28")).unwrap()],
         legacy_version: None,
