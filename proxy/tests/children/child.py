@@ -42,6 +42,7 @@ class State:
     level: str = "info"
     extra_tool: bool = False
     extra_prompt: bool = False
+    cancelled: int = 0
 
 
 state = State()

@@ -9,6 +9,7 @@ import json
 
 import anyio
 import mcp.types as types
+from pydantic import AnyUrl
 
 import schemas
 from child import (
@@ -244,3 +245,32 @@ async def test_input_required_result_capabilities(_: dict[str, str]) -> Content:
     if can(types.ClientCapabilities(roots=types.RootsCapability())):
         answers.append(await ask_roots())
     return text("; ".join(answers) or "The client can give nothing.")
+
+
+# For our own clients.
+
+
+@tool("Gives back its text.", schemas.TEXT)
+async def echo(arguments: dict[str, str]) -> Content:
+    return text(arguments["text"])
+
+
+@tool("Reports progress once, and answers only when it is cancelled, which it counts.")
+async def wait_for_ever(_: dict[str, str]) -> Content:
+    await progress(1, 2)
+    try:
+        await anyio.sleep_forever()
+    except anyio.get_cancelled_exc_class():
+        state.cancelled += 1
+        raise
+
+
+@tool("Says how many calls were cancelled in this process.")
+async def cancelled(_: dict[str, str]) -> Content:
+    return text(str(state.cancelled))
+
+
+@tool("Says that a resource changed.", schemas.URI)
+async def touch(arguments: dict[str, str]) -> Content:
+    await session().send_resource_updated(AnyUrl(arguments["uri"]))
+    return text("Touched.")
