@@ -9,6 +9,7 @@ use memchr::memmem;
 /// Answers requests. The texts of one size at a time are kept, because a run asks for one size.
 #[derive(Default)]
 pub(crate) struct Answers {
+    is_modern: bool,
     size: Option<usize>,
     tail: Bytes,
 }
@@ -24,8 +25,12 @@ pub(crate) struct Answer {
 /// What stands between the id and the text, and after the text.
 const BEFORE_TEXT: &[u8] = br#","result":{"content":[{"type":"text","text":""#;
 const AFTER_TEXT: &[u8] = br#""}]}}"#;
+/// The same of 2026-07-28.
+const AFTER_TEXT_MODERN: &[u8] = br#""}],"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"echo","version":"1"}}}}"#;
 
 const INITIALIZED: &[u8] = br#","result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1"}}}"#;
+const DISCOVERED: &[u8] = br#","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"echo","version":"1"}}}}"#;
+const TOOLS_MODERN: &[u8] = br#","result":{"resultType":"complete","tools":[{"name":"echo","inputSchema":{"type":"object"}}],"ttlMs":0,"cacheScope":"private"}}"#;
 const TOOLS: &[u8] = br#","result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}}"#;
 const NOTHING: &[u8] = br#","result":{}}"#;
 
@@ -37,11 +42,21 @@ pub(crate) const fn length(size: usize) -> usize {
 }
 
 impl Answers {
+    /// Those of a server of 2026-07-28.
+    pub(crate) fn modern() -> Self {
+        Self {
+            is_modern: true,
+            ..Self::default()
+        }
+    }
+
     /// The answer to a request; `None` for what is none.
     pub(crate) fn to(&mut self, line: &[u8]) -> Option<Answer> {
         let id = after(line, b"\"id\":")?;
         let mut head = Vec::with_capacity(64);
         let tail = match after(line, b"\"method\":\"")? {
+            b"server/discover" if self.is_modern => Bytes::from_static(DISCOVERED),
+            b"tools/list" if self.is_modern => Bytes::from_static(TOOLS_MODERN),
             b"initialize" => Bytes::from_static(INITIALIZED),
             b"tools/list" => Bytes::from_static(TOOLS),
             b"tools/call" => {
@@ -59,7 +74,11 @@ impl Answers {
         if self.size != Some(size) {
             let mut tail = BEFORE_TEXT.to_vec();
             tail.resize(BEFORE_TEXT.len() + size, b'x');
-            tail.extend_from_slice(AFTER_TEXT);
+            tail.extend_from_slice(if self.is_modern {
+                AFTER_TEXT_MODERN
+            } else {
+                AFTER_TEXT
+            });
             (self.size, self.tail) = (Some(size), tail.into());
         }
         self.tail.clone()
@@ -125,6 +144,18 @@ mod tests {
             r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":9,"progress":2}}"#
         );
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn a_server_of_2026_07_28_says_so_and_an_older_one_does_not() {
+        let probe = br#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{}}"#;
+        let modern = text(&Answers::modern().to(probe).unwrap());
+        assert!(modern.contains(r#""supportedVersions":["2026-07-28"]"#));
+        let legacy = text(&Answers::default().to(probe).unwrap());
+        assert_eq!(legacy, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+        let call = br#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"size":3}}}"#;
+        let modern = text(&Answers::modern().to(call).unwrap());
+        assert!(modern.contains(r#""text":"xxx"}],"resultType":"complete""#));
     }
 
     #[test]

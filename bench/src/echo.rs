@@ -16,12 +16,11 @@ const READ_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// When its input or output breaks.
-pub(crate) fn serve() -> io::Result<()> {
+pub(crate) fn serve(mut answers: Answers) -> io::Result<()> {
     let mut input = io::stdin().lock();
     // As a file: the standard library's output looks for line ends, and what is written here is
     // always a whole line.
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut answers = Answers::default();
     let mut pending = Vec::new();
     let mut chunk = vec![0; READ_BYTES];
     loop {

@@ -2,7 +2,8 @@
 //!
 //! One program with a verb for each part, so that one build has them all:
 //!
-//! - `echo`: the fastest sensible stdio server, so that what stands before it is measured;
+//! - `echo`: the fastest sensible stdio server, so that what stands before it is measured; of the
+//!   session eras, or with `--modern` of 2026-07-28;
 //! - `floor`: the same answers over HTTP, in process: what no proxy can beat;
 //! - `pipe`: the thinnest possible bridge to an `echo`: what a proxy is compared with;
 //! - `load`: clients that call, verify every answer, and print one line of JSON.
@@ -24,12 +25,14 @@ mod pipe;
 use std::io;
 use std::process::ExitCode;
 
+use self::answer::Answers;
+
 const HELP: &str = "\
-Usage: mcp-bench echo
+Usage: mcp-bench echo [--modern]
        mcp-bench floor
        mcp-bench pipe
        mcp-bench load URL --pid PID [--sessions N] [--in-flight N] [--size BYTES]
-                      [--progress N] [--seconds N]
+                      [--progress N] [--seconds N] [--stateless 1]
 ";
 
 /// The exit code of a command line that names no verb, as in BSD's sysexits.
@@ -39,7 +42,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        ["echo"] => echo::serve(),
+        ["echo"] => echo::serve(Answers::default()),
+        ["echo", "--modern"] => echo::serve(Answers::modern()),
         ["floor"] => serving(floor::serve()),
         ["pipe"] => serving(pipe::serve()),
         ["load", rest @ ..] => match load::Plan::read(rest) {

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     in_flight: usize,
     pub(crate) size: usize,
     pub(crate) progress: usize,
+    /// Clients of 2026-07-28, which have no sessions.
+    pub(crate) stateless: bool,
     seconds: u64,
 }
 
@@ -48,6 +50,7 @@ impl Plan {
             in_flight: 1,
             size: 16,
             progress: 0,
+            stateless: false,
             seconds: 2,
         };
         let mut rest = arguments.iter();
@@ -66,6 +69,7 @@ impl Plan {
                 "--in-flight" => plan.in_flight = small()?.max(1),
                 "--size" => plan.size = small()?,
                 "--progress" => plan.progress = small()?,
+                "--stateless" => plan.stateless = value != 0,
                 "--seconds" => plan.seconds = value,
                 _ => return Err(format!("there is no {argument}")),
             }
@@ -93,7 +97,12 @@ async fn measure(plan: &Plan) -> io::Result<Value> {
     let process = Process::of(plan.pid)?;
     let mut sessions = Vec::new();
     for _ in 0..plan.sessions {
-        sessions.push(Rc::new(Session::open(&plan.authority).await?));
+        let session = if plan.stateless {
+            Session::none()
+        } else {
+            Session::open(&plan.authority).await?
+        };
+        sessions.push(Rc::new(session));
     }
     let mut clients = Vec::new();
     for number in 0..plan.in_flight {

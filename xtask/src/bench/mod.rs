@@ -30,6 +30,10 @@ const STEPS: usize = 100;
 /// The most CPU time a small call may take, in those of the thinnest bridge.
 const MAX_OVER_PIPE: f64 = 2.0;
 
+/// The most CPU time a small call may take that is translated between eras, in those of one that
+/// is not.
+const MAX_TRANSLATED: f64 = 1.5;
+
 /// The most CPU time an answer of 8 MiB may take, in those of one of 1 MiB. Eight would be
 /// exactly linear.
 const MAX_GROWTH: f64 = 10.0;
@@ -115,16 +119,20 @@ const PIPE: Case = Case::small("pipe", Subject::Pipe, 1);
 const ONE_SESSION: Case = Case::small("proxy, one session", Subject::Proxy, 1);
 const MANY_SESSIONS: Case = Case::small("proxy, 16 sessions", Subject::Proxy, MANY);
 const SHARED: Case = Case::small("proxy, one shared child", Subject::Shared, MANY);
+const MIRRORED: Case = Case::small("stateless, same era", Subject::Modern, 1).stateless();
+const TRANSLATED: Case = Case::small("stateless, translated", Subject::Proxy, 1).stateless();
 const PROXY_1M: Case = Case::large("proxy, 1 MiB", Subject::Proxy, MIB);
 const PROXY_8M: Case = Case::large("proxy, 8 MiB", Subject::Proxy, 8 * MIB);
 
 /// What is measured. A case that others are compared with stands beside them.
-const CASES: [Case; 12] = [
+const CASES: [Case; 14] = [
     FLOOR,
     PIPE,
     ONE_SESSION,
     MANY_SESSIONS,
     SHARED,
+    MIRRORED,
+    TRANSLATED,
     Case::large("pipe, 64 KiB", Subject::Pipe, 64 * KIB),
     Case::large("proxy, 64 KiB", Subject::Proxy, 64 * KIB),
     Case::large("pipe, 1 MiB", Subject::Pipe, MIB),
@@ -167,6 +175,11 @@ fn judge(seen: &[Seen]) -> usize {
             "CPU per small call, 16 sessions, over pipe",
             cpu(MANY_SESSIONS, PIPE),
             MAX_OVER_PIPE,
+        ),
+        (
+            "CPU per small call, translated, over same era",
+            cpu(TRANSLATED, MIRRORED),
+            MAX_TRANSLATED,
         ),
         (
             "CPU per 8 MiB answer, over one of 1 MiB",
@@ -214,13 +227,14 @@ mod tests {
         assert_eq!(judge(&seen(10.0, &[])), 0);
         assert_eq!(judge(&seen(10.0, &[(ONE_SESSION, 20.1)])), 1);
         assert_eq!(judge(&seen(10.0, &[(MANY_SESSIONS, 20.1)])), 1);
+        assert_eq!(judge(&seen(10.0, &[(TRANSLATED, 15.1)])), 1);
         assert_eq!(judge(&seen(10.0, &[(PROXY_8M, 100.1)])), 1);
         assert_eq!(judge(&seen(10.0, &[(PIPE, 4.9)])), 2);
     }
 
     #[test]
     fn what_was_not_measured_is_missed() {
-        assert_eq!(judge(&[]), 4);
+        assert_eq!(judge(&[]), 5);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) enum Subject {
     Proxy,
     /// The proxy, with one child for all.
     Shared,
+    /// The proxy before a server of 2026-07-28.
+    Modern,
 }
 
 impl Subject {
@@ -31,7 +33,7 @@ impl Subject {
         let bench = built("mcp-bench");
         let mut command = match self {
             Self::Floor | Self::Pipe => Command::new(&bench),
-            Self::Proxy | Self::Shared => Command::new(built("mcp-proxy")),
+            Self::Proxy | Self::Shared | Self::Modern => Command::new(built("mcp-proxy")),
         };
         match self {
             Self::Floor => command.arg("floor"),
@@ -41,6 +43,10 @@ impl Subject {
                 .args(["--port", "0", "--child-mode", "shared", "--"])
                 .arg(bench)
                 .arg("echo"),
+            Self::Modern => command
+                .args(["--port", "0", "--"])
+                .arg(bench)
+                .args(["echo", "--modern"]),
         };
         command
     }
@@ -60,6 +66,7 @@ pub(super) struct Case {
     pub(super) in_flight: usize,
     size: usize,
     progress: usize,
+    stateless: bool,
 }
 
 impl Case {
@@ -72,6 +79,7 @@ impl Case {
             in_flight: MANY,
             size: SMALL,
             progress: 0,
+            stateless: false,
         }
     }
 
@@ -84,12 +92,21 @@ impl Case {
             in_flight: 1,
             size,
             progress: 0,
+            stateless: false,
         }
     }
 
     /// The same with so many progress notifications in each call.
     pub(super) const fn telling(self, progress: usize) -> Self {
         Self { progress, ..self }
+    }
+
+    /// The same by clients of 2026-07-28.
+    pub(super) const fn stateless(self) -> Self {
+        Self {
+            stateless: true,
+            ..self
+        }
     }
 
     /// One measurement, with a process of its own: the peak of its memory is this case's alone,
@@ -107,6 +124,7 @@ impl Case {
             ("--in-flight", self.in_flight),
             ("--size", self.size),
             ("--progress", self.progress),
+            ("--stateless", usize::from(self.stateless)),
         ] {
             load.arg(flag).arg(value.to_string());
         }
