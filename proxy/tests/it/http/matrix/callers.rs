@@ -48,8 +48,12 @@ async fn caller(client: Client, nonce: String) -> bool {
         let answer = post(&client, round, &params).await;
         let result = &answer["result"];
         if result["resultType"] != "input_required" {
-            // The server was told that nobody can be asked, and so it says.
-            assert!(round == 1 && text(&answer).contains("-32601"), "{answer}");
+            // The server was told that nobody can be asked, and says so among what it heard.
+            let heard = told(&answer);
+            let (unasked, heard): (Vec<Value>, Vec<Value>) =
+                heard.into_iter().partition(|one| one["code"] == -32601);
+            assert!(!unasked.is_empty(), "in round {round}: {answer}");
+            assert_eq!(heard, expected, "{answer}");
             return false;
         }
         let requests = result["inputRequests"].as_object().unwrap();
@@ -73,22 +77,30 @@ async fn caller(client: Client, nonce: String) -> bool {
         params["requestState"] = state.into();
     }
     let answer = post(&client, QUESTIONS + 1, &params).await;
-    let told: Vec<Value> = text(&answer)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(told, expected);
+    assert_eq!(told(&answer), expected);
     true
 }
 
-/// All callers of both principals, and how many of them were asked.
-async fn all_at_once(proxy: &Proxy) -> usize {
+/// What the server heard, as the result of a call tells it.
+fn told(answer: &Value) -> Vec<Value> {
+    let lines = text(answer).lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A client of this principal.
+fn bearing(proxy: &Proxy, token: &str) -> Client {
+    let bearer = format!("Bearer {token}");
+    proxy.client().with("Authorization", &bearer)
+}
+
+/// All callers of these principals, and how many of them were asked.
+async fn all_at_once(proxy: &Proxy, principals: &[(&str, &str)]) -> usize {
     let mut callers = JoinSet::new();
-    for (name, token) in PRINCIPALS {
-        let bearer = format!("Bearer {token}");
-        let client = proxy.client().with("Authorization", &bearer);
+    for (name, token) in principals {
         for n in 0..CALLERS {
-            callers.spawn(caller(client.clone(), format!("{name} {n}")));
+            callers.spawn(caller(bearing(proxy, token), format!("{name} {n}")));
         }
     }
     let mut asked = 0;
@@ -106,11 +118,11 @@ async fn served() -> Proxy {
 async fn no_question_reaches_the_wrong_caller() {
     let proxy = served().await;
     // From here on the server is known to ask.
-    let (name, token) = PRINCIPALS[0];
-    let bearer = format!("Bearer {token}");
-    let first = proxy.client().with("Authorization", &bearer);
-    assert!(caller(first, format!("{name} alone")).await);
-    assert_eq!(all_at_once(&proxy).await, PRINCIPALS.len() * CALLERS);
+    for (name, token) in PRINCIPALS {
+        assert!(caller(bearing(&proxy, token), format!("{name} alone")).await);
+    }
+    let asked = all_at_once(&proxy, &PRINCIPALS).await;
+    assert_eq!(asked, PRINCIPALS.len() * CALLERS);
 }
 
 /// Until a server has asked for the first time, nobody knows that it will: calls share it, and a question that could be
@@ -118,6 +130,16 @@ async fn no_question_reaches_the_wrong_caller() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_question_among_many_calls_reaches_its_caller_or_nobody() {
     let proxy = served().await;
-    all_at_once(&proxy).await;
-    assert_eq!(all_at_once(&proxy).await, PRINCIPALS.len() * CALLERS);
+    all_at_once(&proxy, &PRINCIPALS).await;
+    let asked = all_at_once(&proxy, &PRINCIPALS).await;
+    assert_eq!(asked, PRINCIPALS.len() * CALLERS);
+}
+
+/// That a server asks is learnt once, and not by each principal for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_principal_was_asked_is_known_when_another_calls() {
+    let proxy = served().await;
+    let [(name, token), other] = PRINCIPALS;
+    assert!(caller(bearing(&proxy, token), format!("{name} alone")).await);
+    assert_eq!(all_at_once(&proxy, &[other]).await, CALLERS);
 }
