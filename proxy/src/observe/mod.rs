@@ -2,6 +2,7 @@
 //! nothing.
 
 pub mod banner;
+mod clock;
 pub mod escape;
 pub mod log;
 pub mod mask;
@@ -12,3 +13,5 @@ pub mod panic;
 pub mod process;
 mod record;
 pub mod trace;
+
+pub use self::clock::timestamp;

@@ -19,9 +19,8 @@ use std::time::Duration;
 use mcp_wire::{Member, Message, method, object};
 use metrics::counter;
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
+use crate::observe::timestamp;
 use crate::observe::trace::{Parent, TRACEPARENT};
 
 /// Lines that may wait for the disk. With the longest arguments these are 16 MiB.
@@ -101,11 +100,8 @@ impl Audit {
 
     /// Writes down how a call ended. Never waits.
     pub(super) fn write(&self, entry: &Entry, call: &Ending<'_>) {
-        let mut time = String::new();
-        // Writing to a String cannot fail.
-        let _written = SystemTime.format_time(&mut Writer::new(&mut time));
         let mut line = json!({
-            "time": time,
+            "time": timestamp(),
             "principal": call.principal,
             "server": call.server,
             "request": call.request,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use super::Settings;
 use super::listen::Listeners;
+use super::long;
 use super::round::Round;
 use super::state::ParkId;
 use crate::exchange::Profile;
@@ -19,6 +21,12 @@ use crate::exchange::Profile;
 /// How long the end of a parked call is remembered, for a client whose connection broke before it
 /// heard and who sends its retry again.
 const GRACE: Duration = Duration::from_secs(60);
+
+/// Between two looks whether a task has ended.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Calls that have become tasks, ten minutes beyond their end. Further ones are answered plainly.
+const MAX_LONG: usize = 64;
 
 /// Ends that are remembered; the oldest are forgotten first.
 const MAX_ENDED: usize = 64;
@@ -30,6 +38,8 @@ pub struct Desk {
     parks: Mutex<HashMap<ParkId, Parked>>,
     pub(super) listeners: Mutex<Listeners>,
     roots: Mutex<HashMap<Profile, Bytes>>,
+    /// Calls that have become tasks, and are kept.
+    long: AtomicUsize,
 }
 
 struct Parked {
@@ -56,6 +66,7 @@ impl Desk {
             parks: Mutex::default(),
             listeners: Mutex::default(),
             roots: Mutex::default(),
+            long: AtomicUsize::new(0),
         })
     }
 
@@ -89,6 +100,28 @@ impl Desk {
             parks.remove(&oldest);
         }
         parks.insert(park, Parked { round, ended: None });
+    }
+
+    /// Keeps a call that has become a task, for a while beyond its end.
+    pub(super) fn keep_long(self: &Arc<Self>, id: ParkId, round: &Arc<Round>) {
+        self.long.fetch_add(1, Ordering::AcqRel);
+        self.parked(id, round);
+        let (desk, round) = (Arc::downgrade(self), Arc::downgrade(round));
+        tokio::spawn(async move {
+            while round.upgrade().is_some_and(|round| !round.is_over()) {
+                tokio::time::sleep(LOOK).await;
+            }
+            tokio::time::sleep(long::kept()).await;
+            if let Some(desk) = desk.upgrade() {
+                let _round = desk.parks.lock().remove(&id);
+                desk.long.fetch_sub(1, Ordering::AcqRel);
+            }
+        });
+    }
+
+    /// Whether one more call may become a task.
+    pub(super) fn has_room_for_tasks(&self) -> bool {
+        self.long.load(Ordering::Acquire) < MAX_LONG
     }
 
     pub(super) fn find(&self, park: ParkId) -> Option<Arc<Round>> {

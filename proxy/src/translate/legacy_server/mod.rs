@@ -23,6 +23,7 @@
 mod desk;
 mod gather;
 mod listen;
+mod long;
 mod own;
 mod question;
 mod resume;

@@ -126,6 +126,9 @@ impl Round {
             (replies, held, again)
         };
         self.station.set_waiting(None);
+        if self.task.is_some() && !again {
+            self.is_soon_long();
+        }
         if again {
             self.gather();
         }
@@ -140,7 +143,7 @@ impl Round {
     }
 
     /// The answers that are some, for the server; their questions are open no more.
-    fn take(&self, asked: &mut Asked, answers: &[u8]) -> Vec<(AskId, Message)> {
+    pub(super) fn take(&self, asked: &mut Asked, answers: &[u8]) -> Vec<(AskId, Message)> {
         let version = self.station.welcome.version;
         let mut replies = Vec::new();
         let record = &mut asked.record;

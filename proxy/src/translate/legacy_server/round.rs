@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
+use super::long::{self, Long};
 use super::question::{Question, refusal, required};
 use super::stamp;
 use super::state::{Answered, ParkId};
@@ -41,6 +42,8 @@ pub(super) struct Round {
     pub(super) may_ask: bool,
     /// The tool is one that runs as a task; how long it may take.
     pub(super) task: Option<Duration>,
+    /// Its client knows tasks.
+    pub(super) knows_tasks: bool,
     /// The method is one of the specification's.
     known: bool,
     cacheable: bool,
@@ -63,6 +66,8 @@ pub(super) struct Inner {
     pub(super) lease: Option<Lease>,
     /// Absent as long as nothing was asked.
     pub(super) asked: Option<Box<Asked>>,
+    /// The task it has become.
+    pub(super) long: Option<Box<Long>>,
 }
 
 /// Where a call is.
@@ -74,6 +79,8 @@ pub(super) enum Phase {
     Gathering,
     /// The client has been asked.
     Parked,
+    /// The client has a task to ask after.
+    Long,
     Over,
 }
 
@@ -135,6 +142,7 @@ impl Round {
             principal: principal.clone(),
             request: (may_ask && !station.profile.is_none()).then(|| message.clone()),
             may_ask,
+            knows_tasks: long::declares(message),
             task: needs_task(station, message)
                 .then(|| call.deadline.saturating_duration_since(Instant::now())),
             known: method::is_known(message.method().unwrap_or_default()),
@@ -151,8 +159,14 @@ impl Round {
                 token: Token::AsSent,
                 lease,
                 asked,
+                long: None,
             }),
         })
+    }
+
+    /// Whether nothing more will come of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.inner.lock().phase == Phase::Over
     }
 
     /// A log record about this call.
@@ -213,6 +227,9 @@ impl Round {
             inner.phase = Phase::Gathering;
             drop(inner);
             self.gather();
+        } else if phase == Phase::Long {
+            drop(inner);
+            self.asked_as_task(ask);
         }
     }
 
@@ -301,6 +318,9 @@ impl Round {
             }
             ended => ended,
         };
+        if let (Some(_), Some(key)) = (self.task, self.key.get()) {
+            self.station.forget_task(*key);
+        }
         drop(self.finish(outcome));
     }
 
@@ -316,6 +336,9 @@ impl Round {
             let unheard = inner.phase == Phase::Parked;
             inner.phase = Phase::Over;
             let mut park = None;
+            if let Some(long) = &mut inner.long {
+                long.end(&outcome);
+            }
             if let Some(asked) = &mut inner.asked {
                 asked.open.clear();
                 asked.held = None;
@@ -325,9 +348,6 @@ impl Round {
             (std::mem::take(&mut inner.clients), inner.lease.take(), park)
         };
         self.station.over(self);
-        if let (Some(_), Some(key)) = (self.task, self.key.get()) {
-            self.station.forget_task(*key);
-        }
         if let Some((park, unheard)) = park {
             self.station.set_waiting(None);
             // Nobody was there to hear how it ended: who comes back finds no call.

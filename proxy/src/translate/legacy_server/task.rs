@@ -69,6 +69,7 @@ impl Round {
                 outlet: Outlet::through(Arc::clone(&round) as Arc<dyn crate::exchange::Sink>),
                 deadline: Instant::now() + left,
             };
+            round.is_soon_long();
             let Some(first) = round.known_key(&station).await else {
                 return;
             };

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::resume::{Resumed, refuse_lost, refuse_state, script};
 use super::round::{Asked, Round};
 use super::station::{Lease, Station};
-use super::{gather, listen, state};
+use super::{gather, listen, long, state};
 use crate::exchange::{
     AskId, Call, Crash, Event, FeedId, Key, Loss, Mirrored, Outcome, Outlet, Principal, Refusal,
     Server,
@@ -129,7 +129,7 @@ impl Turn {
     }
 }
 
-/// Tasks of 2025-11-25 are not those of the extension, which was not advertised.
+/// A server without tasks has none of the extension either, and they were not advertised.
 fn refuse_method(call: &Call) {
     let error = mcp_wire::error_message(
         call.message.id().as_ref(),
@@ -150,6 +150,9 @@ impl Server for Turn {
         match name {
             method::DISCOVER => self.discover(&call),
             method::LISTEN => return Ok(listen::begin(&self.station, call)),
+            _ if name.starts_with("tasks/") && self.station.welcome.tasks => {
+                long::request(&self.station, &self.principal, &call);
+            }
             _ if name.starts_with("tasks/") => refuse_method(&call),
             _ if call.message.member(Member::RequestState).is_some()
                 && method::properties(name).may_ask =>

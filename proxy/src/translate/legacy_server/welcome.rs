@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use mcp_wire::{Version, object};
 
+use super::long::EXTENSION;
+
 /// By what a result names the server it comes from.
 pub(super) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -17,6 +19,8 @@ pub(super) struct Welcome {
     /// What the two sides speak.
     pub(super) version: Version,
     pub(super) tools: bool,
+    /// It runs tools as tasks of 2025-11-25.
+    pub(super) tasks: bool,
     pub(super) logging: bool,
     /// It takes `resources/subscribe`.
     pub(super) subscribe: bool,
@@ -48,6 +52,7 @@ impl Welcome {
             info: Bytes::copy_from_slice(info),
             version: version.unwrap_or(Version::LATEST_LEGACY),
             tools: object::get(capabilities, "tools").is_some(),
+            tasks: runs_tasks(capabilities),
             logging: object::get(capabilities, "logging").is_some(),
             subscribe: says("resources", "subscribe"),
             changes: Changes {
@@ -59,8 +64,17 @@ impl Welcome {
     }
 }
 
+/// Whether tools may be called as tasks (2025-11-25, tasks, "Capabilities").
+fn runs_tasks(capabilities: &[u8]) -> bool {
+    object::get(capabilities, "tasks")
+        .and_then(|tasks| object::get(tasks, "requests"))
+        .and_then(|requests| object::get(requests, "tools"))
+        .and_then(|tools| object::get(tools, "call"))
+        .is_some()
+}
+
 /// Its capabilities are the server's own, but for tasks: those of 2025-11-25 are not those of the
-/// extension. It is not said how long it holds, since nothing tells when it no longer does.
+/// extension, which stands there if there is anything to be long. It is not said how long it holds, since nothing tells when it no longer does.
 fn discovered(result: &[u8], capabilities: &[u8], info: &[u8]) -> Bytes {
     let mut text = format!(
         r#"{{"resultType":"complete","supportedVersions":["{}"],"capabilities":{{"#,
@@ -76,6 +90,12 @@ fn discovered(result: &[u8], capabilities: &[u8], info: &[u8]) -> Bytes {
         text.extend_from_slice(entry.key.raw().as_bytes());
         text.extend_from_slice(b"\":");
         text.extend_from_slice(entry.value);
+    }
+    if runs_tasks(capabilities) && object::get(capabilities, "extensions").is_none() {
+        if !text.ends_with(b"{") {
+            text.push(b',');
+        }
+        text.extend_from_slice(format!(r#""extensions":{{"{EXTENSION}":{{}}}}"#).as_bytes());
     }
     text.push(b'}');
     if let Some(instructions) = object::get(result, "instructions")

@@ -155,3 +155,78 @@ async fn a_tool_that_runs_as_a_task_is_answered_plainly() {
     assert_eq!(value(&cancelled)["params"], json!({"taskId": "x"}));
     place.stage.hears_of("notifications/cancelled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_takes_long_is_a_task_for_who_knows_tasks() {
+    let desk = Desk::new(settings(None), true);
+    let capabilities = r#"{"tools":{},"tasks":{"requests":{"tools":{"call":{}}}}}"#;
+    let mut place = Place::open(&desk, Profile::FORM, capabilities).await;
+    tokio::task::yield_now().await;
+    let list = place.stage.hears_of("tools/list");
+    place.stage.answers(
+        &list,
+        r#"{"tools":[{"name":"t","execution":{"taskSupport":"required"}}]}"#,
+    );
+    place.station.know_tools().await;
+    let discovered = place.send("a", "server/discover", json!({})).answer().await;
+    let extension = json!({"io.modelcontextprotocol/tasks": {}});
+    assert_eq!(
+        discovered["result"]["capabilities"]["extensions"],
+        extension
+    );
+    let knowing = |mut params: Value| {
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+            json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+        params
+    };
+    let sent = place.send("a", "tools/call", knowing(tool()));
+    let call = place.stage.hears_of("tools/call");
+    place
+        .stage
+        .answers(&call, r#"{"task":{"taskId":"x","status":"working"}}"#);
+    let made = sent.answer().await;
+    assert_eq!(made["result"]["resultType"], "task", "{made}");
+    assert_eq!(made["result"]["status"], "working");
+    let id = made["result"]["taskId"].clone();
+    let waited = place.stage.hears_of("tasks/result");
+    let get = async |place: &Place, who: &str| {
+        let params = knowing(json!({"taskId": id}));
+        place.send(who, "tasks/get", params).answer().await
+    };
+    assert_eq!(get(&place, "b").await["error"]["code"], -32602, "not hers");
+    let undeclared = place.send("a", "tasks/get", json!({"taskId": id}));
+    assert_eq!(undeclared.answer().await["error"]["code"], -32021);
+    place.asks(1, "name");
+    let asked = get(&place, "a").await;
+    assert_eq!(asked["result"]["status"], "input_required", "{asked}");
+    let key = asked["result"]["inputRequests"].as_object().unwrap();
+    let key = key.keys().next().unwrap().clone();
+    let update = knowing(json!({"taskId": id, "inputResponses": {key: accept("Ada")}}));
+    let acknowledged = place.send("a", "tasks/update", update).answer().await;
+    assert_eq!(acknowledged["result"]["resultType"], "complete");
+    assert_eq!(value(&place.stage.hears())["result"], accept("Ada"));
+    assert_eq!(get(&place, "a").await["result"]["status"], "working");
+    place.stage.answers(&waited, r#"{"content":[]}"#);
+    let done = get(&place, "a").await;
+    assert_eq!(done["result"]["status"], "completed");
+    assert_eq!(done["result"]["result"]["content"], json!([]));
+    assert_eq!(done["result"]["result"]["resultType"], "complete");
+    // One that is cancelled is cancelled at its server.
+    let sent = place.send("a", "tools/call", knowing(tool()));
+    let call = place.stage.hears_of("tools/call");
+    place
+        .stage
+        .answers(&call, r#"{"task":{"taskId":"y","status":"working"}}"#);
+    let id = sent.answer().await["result"]["taskId"].clone();
+    place.stage.hears_of("tasks/result");
+    let cancel = knowing(json!({"taskId": id}));
+    place
+        .send("a", "tasks/cancel", cancel.clone())
+        .answer()
+        .await;
+    let told = place.send("a", "tasks/get", cancel).answer().await;
+    assert_eq!(told["result"]["status"], "cancelled");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let cancelled = place.stage.hears_of("tasks/cancel");
+    assert_eq!(value(&cancelled)["params"], json!({"taskId": "y"}));
+}
