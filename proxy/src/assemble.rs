@@ -36,7 +36,7 @@ use crate::policy::audit::Audit;
 use crate::policy::policed::{Policed, Policies};
 use crate::policy::scopes::ToolScopes;
 use crate::pool::{Heard, Pool, Room, Settings as PoolSettings};
-use crate::session::{Bounds, Keeper, Store, Table};
+use crate::session::{Keeper, Store, Table};
 
 /// A proxy that has everything but a socket.
 #[derive(Debug)]
@@ -226,7 +226,7 @@ pub fn proxy(
     let app = App {
         switchboard: Arc::clone(&switchboard),
         started: Instant::now(),
-        max_body: config.limits.max_body,
+        intake: settings::intake(config),
         settings: config.settings.clone(),
     };
     // With the port the system chose, so that the address we print is one we accept.
@@ -287,16 +287,10 @@ struct Workshop {
 
 impl Workshop {
     fn new(config: &Config, guardian: Option<Guardian>, audit: Option<Audit>) -> Self {
-        let (limits, times) = (&config.limits, &config.times);
         Self {
-            table: Table::new(Bounds {
-                cap: limits.max_sessions,
-                idle: times.session_idle,
-                child_idle: times.child_idle,
-                session: session_limits(config),
-            }),
+            table: Table::new(settings::session_bounds(config)),
             heard: Heard::new(),
-            room: Room::new(limits.max_children),
+            room: Room::new(config.limits.max_children),
             credentials: config.own.credentials.as_ref().map(Credentials::new),
             config: config.clone(),
             guardian,

@@ -2,6 +2,7 @@
 
 pub mod assemble;
 pub mod back;
+pub mod budget;
 pub mod config;
 pub mod exchange;
 #[cfg(test)]

@@ -4,20 +4,21 @@
 //! choose an exit code.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use mcp_proxy::config::env::{self, ProcessEnvironment};
-use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine};
+use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine, least};
 use mcp_proxy::front::listener::{Connections, Listener};
 use mcp_proxy::front::tls::Tls;
 use mcp_proxy::idle::{self, Due};
-use mcp_proxy::launch::install::prewarm;
+use mcp_proxy::launch::install::{memory_limit, prewarm};
 use mcp_proxy::link::child::{Guardian, Orphans, guardian};
 use mcp_proxy::policy::audit;
 use mcp_proxy::reload::Watch;
 use mcp_proxy::session::Store;
-use mcp_proxy::{assemble, observe};
+use mcp_proxy::{assemble, budget, observe};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -94,7 +95,8 @@ fn with_runtime<F: Future<Output = ExitCode>>(log: &Log, work: impl FnOnce() -> 
 }
 
 /// `mcp-proxy install`: what is there now goes to standard output, everything else to standard error.
-async fn install(errand: Errand) -> ExitCode {
+async fn install(mut errand: Errand) -> ExitCode {
+    errand.order.settings.guardian = Guardian::of_this_process();
     for warning in &errand.warnings {
         tracing::warn!("{warning}");
     }
@@ -118,7 +120,7 @@ async fn install(errand: Errand) -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> ExitCode {
+async fn run(mut config: Config) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -154,7 +156,9 @@ async fn run(config: Config) -> ExitCode {
     if let Some(settings) = config.otlp.clone() {
         observe::otlp::start(settings);
     }
+    budget::PROCESS.limit_to(memory_budget(&config));
     let guardian = Guardian::of_this_process();
+    config.guarded_by(guardian.as_ref());
     let address = listener.address();
     let audited = audit.clone();
     let mut proxy = assemble::proxy(&config, address, guardian, tls.as_ref(), audited, store);
@@ -164,6 +168,8 @@ async fn run(config: Config) -> ExitCode {
     let connections = Connections {
         max: config.limits.max_connections,
         tls,
+        header: config.bounds.header,
+        unread: config.bounds.unread,
     };
     let serving = tokio::spawn(listener.serve(proxy.app.clone(), connections, stopped));
     let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
@@ -231,6 +237,13 @@ async fn run(config: Config) -> ExitCode {
         audit.flush(AUDIT_FLUSH);
     }
     code
+}
+
+/// What all clients together may have held for them, in bytes.
+fn memory_budget(config: &Config) -> usize {
+    let least = least(config.limits.max_line, config.limits.max_body);
+    let suitable = || budget::suitable(memory_limit(Path::new("/")), least);
+    config.bounds.memory.unwrap_or_else(suitable)
 }
 
 /// The signals of a supervisor, and those of a terminal that is closed or used. SIGHUP is both: where

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, OnChildExit, Server};
 use crate::exchange::Wallet;
+use crate::front::intake::Intake;
 use crate::guard::credentials::Credentials;
 use crate::launch::install::memory;
 use crate::link::child::{Command, Environment};
 use crate::pool::Sharing;
-use crate::session::SessionLimits;
+use crate::session::{Bounds, SessionLimits};
 use crate::translate::{Keys, legacy_server};
 
 /// With less, a server that nobody uses takes what another needs.
@@ -22,6 +23,25 @@ pub(super) const fn session_limits(config: &Config) -> SessionLimits {
         replay: config.limits.replay_bytes,
         outlet: config.limits.outlet_bytes,
         ends_with_child: matches!(config.on_child_exit, OnChildExit::End),
+    }
+}
+
+/// What sessions are held to.
+pub(super) const fn session_bounds(config: &Config) -> Bounds {
+    Bounds {
+        cap: config.limits.max_sessions,
+        idle: config.times.session_idle,
+        child_idle: config.times.child_idle,
+        yield_after: config.bounds.yield_after,
+        session: session_limits(config),
+    }
+}
+
+/// How bodies are taken in.
+pub(super) const fn intake(config: &Config) -> Intake {
+    Intake {
+        max_body: config.limits.max_body,
+        limit: config.bounds.body,
     }
 }
 

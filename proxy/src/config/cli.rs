@@ -7,6 +7,7 @@
 use clap::{ArgAction, CommandFactory, Parser};
 
 use super::access::Access;
+use super::bounds::TypedBounds;
 
 /// The flags as they were typed. It has no `Debug`: `-e` carries credentials.
 #[derive(Parser, Default)]
@@ -231,12 +232,8 @@ pub(super) struct Typed {
     /// Server processes alive at once [default: 64]
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub(super) max_children: Option<String>,
-    /// Requests that may wait while a server starts [default: 256]
-    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
-    pub(super) max_starting: Option<String>,
-    /// Connections open at once; further ones wait to be taken [default: 4096]
-    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
-    pub(super) max_connections: Option<String>,
+    #[command(flatten)]
+    pub(super) bounds: TypedBounds,
 
     /// off, error, warn, info, debug or trace; MCP_PROXY_LOG takes directives [default: info]
     #[arg(long, value_name = "LEVEL", help_heading = "Log")]

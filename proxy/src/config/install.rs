@@ -8,6 +8,7 @@ use crate::launch::install::{Order, Recipe, Settings, Tools, Wanted, installer_e
 use crate::launch::package::Package;
 use crate::launch::{Installable, Kind};
 
+use super::bounds;
 use super::cli::Typed;
 use super::faults::{Errand, Stop};
 use super::machine::Machine;
@@ -48,6 +49,7 @@ pub(super) fn settings(
         Duration::ZERO,
         Duration::ZERO,
     );
+    let keep = bounds::keep_versions(pick, &typed.bounds);
     if off && (ignore_scripts || !age.is_zero()) {
         pick.notes.fault(
             "--no-install leaves installing to npx and uvx, which --ignore-scripts and \
@@ -60,6 +62,8 @@ pub(super) fn settings(
         refresh,
         ignore_scripts,
         min_release_age: Some(age).filter(|age| !age.is_zero()),
+        keep,
+        guardian: None,
     });
     (cache, install)
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use crate::launch::Launch;
 use crate::launch::install::{self, Order};
+use crate::link::child::Guardian;
 use crate::observe::mask::Masks;
 use crate::policy::audit::AuditSettings;
 use crate::policy::tools::ToolRules;
 
 use super::access::{Issuer, Own};
+use super::bounds::Bounds;
 use super::certificate::Certificate;
 use super::named::Named;
 use super::network::{Network, Rate};
@@ -79,11 +81,23 @@ pub struct Config {
     pub limits: Limits,
     /// How long anything may take.
     pub times: Times,
+    /// What is common to all clients and connections.
+    pub bounds: Bounds,
     /// What is written to standard error.
     pub log: Log,
     /// What a person should know and nothing depends on, one sentence each, to be logged once the
     /// log is open.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Installers are ended by this guardian where this process cannot any more.
+    pub fn guarded_by(&mut self, guardian: Option<&Guardian>) {
+        let prewarm = self.prewarm.as_mut().map(|order| &mut order.settings);
+        for settings in self.install.iter_mut().chain(prewarm) {
+            settings.guardian = guardian.cloned();
+        }
+    }
 }
 
 /// The address the proxy listens on.

@@ -8,6 +8,7 @@
 mod access;
 mod argv;
 pub mod authority;
+mod bounds;
 mod certificate;
 mod child_env;
 mod cli;
@@ -42,6 +43,7 @@ mod translation;
 mod verbs;
 
 pub use access::{Issuer, Own};
+pub use bounds::{Bounds, least};
 pub use certificate::{Certificate, CertificateFault, Pair};
 pub use credentials::{CredentialsFile, Entries, HeaderVariable, parse as parse_credentials};
 pub use env::Strings;

@@ -16,7 +16,7 @@ use super::machine::{Machine, ThisMachine};
 use super::meaning::{ChildEra, ChildMode, Config, Limits, Listen, Times};
 use super::pick::Picker;
 use super::{
-    access, argv, door, family, idle, install, lasting, log, named, paths, print, server,
+    access, argv, bounds, door, family, idle, install, lasting, log, named, paths, print, server,
     translation, verbs,
 };
 
@@ -133,6 +133,7 @@ impl Config {
         let translation = translation::read(&mut pick, &typed);
         let door = door::read(&mut pick, &typed, &listen, machine);
         let limits = limits(&mut pick, &typed);
+        let bounds = bounds::read(&mut pick, &typed.bounds, &limits);
         let audit = log::audit(&mut pick, &typed);
         let tools = tools(&mut pick, &typed);
         let issuer = door.as_ref().and_then(|door| door.issuer.as_ref());
@@ -176,6 +177,7 @@ impl Config {
             own,
             limits,
             times,
+            bounds,
             log,
             warnings,
         };
@@ -349,9 +351,13 @@ fn limits(pick: &mut Picker<'_>, typed: &Typed) -> Limits {
         // Node servers take 70 MB each: this is what a machine of 8 GB holds.
         max_children: pick.count("max-children", typed.max_children.as_ref(), 64),
         // Sixteen clients with sixteen requests each.
-        max_starting: pick.count("max-starting", typed.max_starting.as_ref(), 256),
+        max_starting: pick.count("max-starting", typed.bounds.max_starting.as_ref(), 256),
         // Four for each session; the system's limit on descriptors is often not far above.
-        max_connections: pick.count("max-connections", typed.max_connections.as_ref(), 4096),
+        max_connections: pick.count(
+            "max-connections",
+            typed.bounds.max_connections.as_ref(),
+            4096,
+        ),
     };
     if limits.max_queued < limits.max_body {
         pick.notes.fault(

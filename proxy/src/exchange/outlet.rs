@@ -12,7 +12,8 @@
 //! stream: its reader gets [`Item::Overflow`] and nothing else, because a gap in the middle of a
 //! living stream would be silent. The event that reaches the bound is still admitted, so the
 //! largest answer the link accepts passes behind a little progress, whatever the budget is. While
-//! nobody reads, the bound is a mebibyte at the most.
+//! nobody reads, the bound is a mebibyte at the most. A stream that holds most when all together
+//! hold more than `--memory-budget` ends in the same way.
 //!
 //! An outlet need not be a queue: whoever speaks for a client of another era puts a [`Sink`] in its
 //! place and is called with each event as the server's reader pushes it.
@@ -20,13 +21,17 @@
 //! A tap may be taken again: the newest holds the queue and older ones end. That is how a client
 //! that reconnects takes its stream over from a connection nobody noticed to be dead.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
 use super::{Event, ExchangeId, Sink, Tagged, Watch};
+use crate::budget::{self, Account, Budget, GRAIN, Greedy};
 use crate::observe::metrics;
 
 /// What may wait for a client that is not there. It may never come back, and there may be as many
@@ -84,6 +89,11 @@ struct State {
     queue: VecDeque<Tagged>,
     bytes: usize,
     budget: usize,
+    /// Those of the bytes that are in small events: large ones count themselves.
+    small: usize,
+    account: Account,
+    /// The budget of all knows of this queue.
+    enlisted: bool,
     phase: Phase,
     /// Counts taps; only the newest may read.
     generation: u64,
@@ -106,10 +116,18 @@ impl Outlet {
     /// A stream that takes events until it holds `budget` bytes its client has not taken yet.
     #[must_use]
     pub fn new(budget: usize) -> (Self, Tap) {
+        Self::within(&budget::PROCESS, budget)
+    }
+
+    /// The same with another budget for all together.
+    fn within(all: &'static Budget, budget: usize) -> (Self, Tap) {
         let state = Arc::new(Mutex::new(State {
             queue: VecDeque::new(),
             bytes: 0,
             budget,
+            small: 0,
+            account: all.account(),
+            enlisted: false,
             phase: Phase::Open,
             generation: 0,
             attended: true,
@@ -163,7 +181,7 @@ impl Outlet {
             To::Sink(sink) => return sink.push(exchange, event),
         };
         let mut overflowed = None;
-        let (push, waker) = {
+        let (push, waker, enlist, all) = {
             let mut state = state.lock();
             if state.phase != Phase::Open {
                 return Push::Closed;
@@ -176,9 +194,7 @@ impl Outlet {
             };
             let push = if state.bytes >= budget && !state.queue.is_empty() {
                 overflowed = Some((state.bytes, state.attended));
-                state.queue = VecDeque::new();
-                state.bytes = 0;
-                state.phase = Phase::Overflowed { told: false };
+                state.overflow();
                 Push::Overflow
             } else {
                 if state.queue.capacity() == 0 {
@@ -186,11 +202,13 @@ impl Outlet {
                     // begin with room for four, which is more than an allocator keeps at hand.
                     state.queue.reserve_exact(1);
                 }
-                state.bytes += weight;
+                state.add(weight);
                 state.queue.push_back(Tagged { exchange, event });
                 Push::Taken
             };
-            (push, state.waker.take())
+            let enlist = state.bytes >= GRAIN && !state.enlisted;
+            state.enlisted |= enlist;
+            (push, state.waker.take(), enlist, state.account.budget())
         };
         if let Some((bytes, attended)) = overflowed {
             tell_overflow(bytes, attended);
@@ -199,6 +217,12 @@ impl Outlet {
         if let Some(waker) = waker {
             waker.wake();
         }
+        if enlist {
+            // Through a pointer of the plain type, or the cast would take the queue itself.
+            let state: Weak<Mutex<State>> = Arc::downgrade(state);
+            all.enlist(state);
+        }
+        all.relieve();
         push
     }
 
@@ -318,7 +342,7 @@ impl Tap {
             return Poll::Ready(None);
         }
         if let Some(tagged) = state.queue.pop_front() {
-            state.bytes -= tagged.event.weight();
+            state.remove(tagged.event.weight());
             return Poll::Ready(Some(Item::Event(tagged)));
         }
         match state.phase {
@@ -353,6 +377,54 @@ impl Tap {
     }
 }
 
+impl State {
+    fn add(&mut self, weight: usize) {
+        self.bytes += weight;
+        if weight < GRAIN {
+            self.small += weight;
+            self.account.set(self.small);
+        }
+    }
+
+    fn remove(&mut self, weight: usize) {
+        self.bytes -= weight;
+        if weight < GRAIN {
+            self.small -= weight;
+            self.account.set(self.small);
+        }
+    }
+
+    /// Empties the queue and ends the stream.
+    fn overflow(&mut self) {
+        self.queue = VecDeque::new();
+        self.bytes = 0;
+        self.small = 0;
+        self.account.set(0);
+        self.phase = Phase::Overflowed { told: false };
+    }
+}
+
+impl Greedy for Mutex<State> {
+    fn holds(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn cut(&self) {
+        let waker = {
+            let mut state = self.lock();
+            if state.queue.is_empty() {
+                return;
+            }
+            state.overflow();
+            metrics::budget("memory");
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
 impl Drop for Tap {
     /// Says that nobody reads any more. What that means for the exchange is the front's to say
     /// (see [`Handle`](super::Handle)); the queue stays as it is.
@@ -364,6 +436,3 @@ impl Drop for Tap {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

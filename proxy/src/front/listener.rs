@@ -9,33 +9,22 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::connection::{Connection, Leaving};
 use super::router::{Doorway, Entrance};
 use super::tls::Tls;
 use crate::config::Listen;
 use crate::guard::forwarded::Peer;
 
-/// How long a client may take to send its headers. Bare `axum::serve` has no such limit, and a
-/// client that sends one byte a minute would hold a connection for ever.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Connections the kernel may keep for us before we take them.
 const BACKLOG: i32 = 1024;
 
-/// How long a client may leave what was sent to it unread, or unacknowledged, before its connection
-/// is cut. A response is only asked for more when the socket takes some, so nothing above the
-/// socket would notice. A stream that is cut can be resumed.
-const STALLED: Duration = Duration::from_secs(60);
-
 /// What is left to connections after the last response: enough to be read by their clients.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
-
-/// How long a client may take over a TLS handshake: a few round trips of the slowest line.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Builder = auto::Builder<TokioExecutor>;
 
@@ -47,6 +36,13 @@ pub struct Connections {
     pub max: usize,
     /// The certificate; `None` for plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// How long a client may take to send its headers, its TLS handshake included. Bare `axum::serve`
+    /// has no such limit, and a client that sends one byte a minute would hold a connection for ever.
+    pub header: Duration,
+    /// How long a client may leave what was sent to it unread, or unacknowledged, before its
+    /// connection is cut. A response is only asked for more when the socket takes some, so nothing
+    /// above the socket would notice. A stream that is cut can be resumed.
+    pub unread: Duration,
 }
 
 /// A socket that listens.
@@ -115,22 +111,24 @@ impl Listener {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT);
+            .header_read_timeout(connections.header);
         builder.http2().timer(TokioTimer::new());
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(connections.max.min(Semaphore::MAX_PERMITS)));
         loop {
             let stream = tokio::select! {
-                stream = accept(&self.socket, &room) => stream,
+                stream = accept(&self.socket, &room, connections.unread) => stream,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             let Some((stream, address, place)) = stream else {
                 continue;
             };
-            let app = app.met_by(Peer {
+            let socket = Connection::new(stream, connections.header);
+            let peer = Peer {
                 address: address.ip(),
                 is_secure: connections.tls.is_some(),
-            });
+            };
+            let app = app.met_by(peer, socket.begun());
             // That of this moment, so that a new certificate serves the next connection.
             let tls = connections
                 .tls
@@ -138,9 +136,10 @@ impl Listener {
                 .map(|tls| TlsAcceptor::from(tls.now()));
             let (builder, watcher) = (builder.clone(), graceful.watcher());
             tokio::spawn(async move {
+                let leaving = socket.leaving();
                 match tls {
-                    None => plain(stream, builder, app, watcher).await,
-                    Some(tls) => secure(stream, tls, builder, app, watcher).await,
+                    None => converse(socket, leaving, builder, app, watcher).await,
+                    Some(tls) => secure(socket, leaving, tls, builder, app, watcher).await,
                 }
                 drop(place);
             });
@@ -150,62 +149,49 @@ impl Listener {
     }
 }
 
-/// Serves a connection without TLS.
-async fn plain(stream: TcpStream, builder: Builder, app: Doorway, watcher: Watcher) {
-    // The header timer begins to run when it is known which HTTP this is, which the first bytes
-    // tell. A client that sends none would have a place for ever.
-    let mut byte = [0];
-    let first = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut byte));
-    if matches!(first.await, Ok(Ok(1..))) {
-        converse(stream, builder, app, watcher).await;
-    }
-}
-
 /// Serves a connection with TLS.
 async fn secure(
-    stream: TcpStream,
+    socket: Connection,
+    leaving: Leaving,
     tls: TlsAcceptor,
     builder: Builder,
     app: Doorway,
     watcher: Watcher,
 ) {
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        // A client that does not know the certificate, or speaks plain HTTP.
-        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => return tracing::debug!("a TLS handshake was not finished in time"),
-    };
-    // As above; nothing can be peeked at below TLS.
-    let mut stream = BufReader::new(stream);
-    let first = tokio::time::timeout(HEADER_TIMEOUT, stream.fill_buf());
-    let said_something = matches!(first.await, Ok(Ok(bytes)) if !bytes.is_empty());
-    if said_something {
-        converse(stream, builder, app, watcher).await;
+    match tls.accept(socket).await {
+        Ok(stream) => converse(stream, leaving, builder, app, watcher).await,
+        // A client that does not know the certificate, speaks plain HTTP, or took too long.
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }
 
-async fn converse<S>(stream: S, builder: Builder, app: Doorway, watcher: Watcher)
+async fn converse<S>(stream: S, leaving: Leaving, builder: Builder, app: Doorway, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = builder.serve_connection(TokioIo::new(stream), app);
     let connection = watcher.watch(connection.into_owned());
-    // A connection that breaks is its client's affair; what it carried has its own end.
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection ended early");
+    tokio::select! {
+        biased;
+        // A connection that breaks is its client's affair; what it carried has its own end.
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        },
+        () = leaving => tracing::debug!("a client left with a request of its own unread"),
     }
 }
 
 async fn accept(
     socket: &TcpListener,
     room: &Arc<Semaphore>,
+    unread: Duration,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, address)) => {
             // Events are small and each is worth sending at once.
             let _best_effort = stream.set_nodelay(true);
-            let _best_effort = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED));
+            let _best_effort = SockRef::from(&stream).set_tcp_user_timeout(Some(unread));
             Some((stream, address, place))
         }
         Err(error) => {

@@ -10,14 +10,17 @@
 
 mod body;
 mod caught;
+mod connection;
 mod conversation;
 mod endpoint;
 mod era;
 mod frames;
+pub mod fuzzed;
 pub mod given;
 mod headers;
 mod held;
 pub mod http_sse;
+pub mod intake;
 pub mod listener;
 pub mod pages;
 mod render;

@@ -305,6 +305,6 @@ fn child(child: &ChildStatus) -> Value {
         "bytes_written": status.bytes_out,
         "bytes_waiting": status.bytes_queued,
         "garbage_lines": status.garbage,
-        "last_stderr": status.stderr,
+        "last_stderr": child.last_words,
     })
 }

@@ -34,6 +34,11 @@ pub enum Fault {
         /// The bound.
         limit: usize,
     },
+    /// As much is held for clients as may be.
+    #[error(
+        "the proxy holds as much for its clients as it may; try again soon, or raise --memory-budget"
+    )]
+    NoMemory,
     /// The client accepts nothing we could send.
     #[error("the Accept header must allow {wanted}")]
     NotAcceptable {
@@ -140,6 +145,7 @@ impl Fault {
     pub fn into_response(self, id: Option<&Id>) -> Response<Body> {
         match self {
             Self::TooLarge { .. } => metrics::budget("body"),
+            Self::NoMemory => metrics::budget("memory"),
             Self::SessionsFull { .. } => metrics::budget("sessions"),
             _ => {}
         }
@@ -215,7 +221,9 @@ impl Fault {
             | Self::Refused(Refusal::Ended) => StatusCode::NOT_FOUND,
             Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::StreamTaken => StatusCode::CONFLICT,
-            Self::SessionsFull { .. } | Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SessionsFull { .. } | Self::NoMemory | Self::Refused(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::NoRandom | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Door(guard::Refusal::Unauthorized { .. }) => StatusCode::UNAUTHORIZED,
             Self::Door(guard::Refusal::Ambiguous { .. }) => StatusCode::BAD_REQUEST,
@@ -266,7 +274,7 @@ impl Fault {
             // with initialize.
             Self::Wrong(Wrong::Version { requested }) => supported(Era::Modern, Some(requested)),
             Self::Refused(Refusal::Ended) => None,
-            Self::Refused(_) => Some(br#"{"retry":"safe"}"#.to_vec()),
+            Self::NoMemory | Self::Refused(_) => Some(br#"{"retry":"safe"}"#.to_vec()),
             _ => None,
         }
     }
@@ -277,6 +285,7 @@ impl Fault {
             Self::Refused(Refusal::Start { retry_after, .. }) => Some(*retry_after),
             Self::Refused(_)
             | Self::SessionsFull { .. }
+            | Self::NoMemory
             | Self::Door(guard::Refusal::TooMany { .. }) => Some(Duration::from_secs(1)),
             Self::Door(
                 guard::Refusal::TooOften { retry_after, .. }

@@ -4,21 +4,21 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request, Response, header};
+use axum::http::{HeaderMap, Request, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 
 use super::caught::{Answering, Caught};
+use super::connection::Begun;
 use super::held::until_taken;
+use super::intake::Intake;
 use super::routes::{Endpoint, Switchboard, locate};
 use super::served::Served;
 use super::{Fault, pages, rescue, well_known};
@@ -28,9 +28,6 @@ use crate::guard::forwarded::Peer;
 use crate::guard::{Admitted, Guard};
 use crate::observe::metrics;
 
-/// How long a client may take to send a body after its headers.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What the paths need.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -38,8 +35,8 @@ pub struct App {
     pub switchboard: Arc<Switchboard>,
     /// When the proxy started.
     pub started: Instant,
-    /// The longest request body, in bytes.
-    pub max_body: usize,
+    /// How bodies are taken in.
+    pub intake: Intake,
     /// What `/config` shows.
     pub settings: Settings,
 }
@@ -61,7 +58,7 @@ struct Inside {
     /// The path of the default server's endpoint, without a slash at its end; with one it is the
     /// same.
     mcp_path: String,
-    max_body: usize,
+    intake: Intake,
     pages: TowerToHyperService<Router>,
 }
 
@@ -77,7 +74,7 @@ impl fmt::Debug for Entrance {
 #[must_use]
 pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entrance {
     let switchboard = Arc::clone(&app.switchboard);
-    let max_body = app.max_body;
+    let intake = app.intake;
     let health = door.health_paths.iter().fold(Router::new(), |pages, path| {
         // `config` refuses every path that is routed already.
         pages.route(path, get(pages::live))
@@ -100,7 +97,7 @@ pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entranc
         admitted: metrics::admitted(),
         switchboard,
         mcp_path: listen.mcp_path.clone(),
-        max_body,
+        intake,
         pages: TowerToHyperService::new(pages),
     }))
 }
@@ -110,15 +107,17 @@ pub fn entrance(app: App, guard: Guard, listen: &Listen, door: &Door) -> Entranc
 pub struct Doorway {
     entrance: Entrance,
     peer: Peer,
+    begun: Begun,
 }
 
 impl Entrance {
-    /// For a connection of this peer.
+    /// For a connection of this peer, which is told that a request has come.
     #[must_use]
-    pub fn met_by(&self, peer: Peer) -> Doorway {
+    pub fn met_by(&self, peer: Peer, begun: Begun) -> Doorway {
         Doorway {
             entrance: self.clone(),
             peer,
+            begun,
         }
     }
 }
@@ -133,6 +132,7 @@ where
     type Future = Caught;
 
     fn call(&self, request: Request<B>) -> Self::Future {
+        self.begun.say();
         Caught::of(|| {
             let (head, body) = request.into_parts();
             let entrance = &self.entrance;
@@ -244,9 +244,9 @@ impl Entrance {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        let max_body = self.0.max_body;
+        let intake = self.0.intake;
         Box::pin(async move {
-            let body = match read(&head, body, max_body).await {
+            let body = match intake.read(&head, body).await {
                 Ok(body) => body,
                 Err(fault) => return Ok(fault.into_response(None)),
             };
@@ -256,29 +256,6 @@ impl Entrance {
                 served.mcp(&head, &principal, body).await
             })
         })
-    }
-}
-
-/// The whole body, bounded in bytes and in time.
-async fn read<B>(head: &Parts, body: B, limit: usize) -> Result<Bytes, Fault>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let announced: Option<usize> = head
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length| length > limit) {
-        // Refused before a byte of it is read.
-        return Err(Fault::TooLarge { limit });
-    }
-    let whole = Limited::new(body, limit).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { limit }),
-        Ok(Err(_)) => Err(Fault::Incomplete),
-        Err(_) => Err(Fault::Late),
     }
 }
 

@@ -22,6 +22,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
 
 use super::process;
+use crate::budget;
 
 /// Upper ends of the latency buckets, in seconds: from what the proxy itself takes to the default
 /// of `--request-timeout`.
@@ -113,6 +114,14 @@ fn describe() {
     describe_histogram!(
         "mcp_proxy_install_seconds",
         "What it took to have a package, by what came of it."
+    );
+    describe_gauge!(
+        "mcp_proxy_held_bytes",
+        "What is held for clients, as far as it is counted towards --memory-budget."
+    );
+    describe_gauge!(
+        "mcp_proxy_memory_budget_bytes",
+        "What may be held for clients (--memory-budget)."
     );
     describe_counter!(
         "mcp_proxy_budget_refusals_total",
@@ -233,6 +242,8 @@ impl fmt::Debug for Share {
 
 /// Looks at this process itself.
 pub fn measure_this_process() {
+    gauge!("mcp_proxy_held_bytes").set(float(budget::PROCESS.held() as u64));
+    gauge!("mcp_proxy_memory_budget_bytes").set(float(budget::PROCESS.limit() as u64));
     if let Some((rss, open)) = process::this() {
         gauge!("process_resident_memory_bytes").set(float(rss));
         gauge!("process_open_fds").set(float(open as u64));

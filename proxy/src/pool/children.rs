@@ -163,7 +163,7 @@ impl Pool {
             child.stopped().await;
             figures.exited(&child.status());
             if known.failed_start().is_some() {
-                program.died(&child.status().stderr);
+                program.died(&child.last_words());
             }
             if known.refused_legacy() {
                 eras.note(Era::Legacy, false);

@@ -50,6 +50,8 @@ pub struct PoolStatus {
 pub struct ChildStatus {
     /// The process and its pipes.
     pub process: Status,
+    /// Its last lines on standard error, oldest first, escaped and cut.
+    pub last_words: Vec<String>,
     /// What its whole process group holds in memory, in bytes.
     pub resident: u64,
     /// Which era is spoken with it.
@@ -101,6 +103,7 @@ impl Pool {
                     .map_or((0, 0), |conversation| conversation.load());
                 ChildStatus {
                     process: running.child.status(),
+                    last_words: running.child.last_words(),
                     resident: 0,
                     era: running.era,
                     greeted: conversation.is_some_and(|conversation| conversation.is_greeted()),

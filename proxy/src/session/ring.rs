@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::budget::{self, Account};
+
 /// The last events of a session, all its streams together.
 ///
 /// A message larger than the whole ring is not kept, and neither is anything before it:
@@ -13,6 +15,7 @@ pub struct Ring {
     entries: VecDeque<Entry>,
     bytes: usize,
     budget: usize,
+    account: Account,
     /// Per stream, the sequence number up to which events have been dropped.
     dropped: Vec<(u32, u64)>,
 }
@@ -41,6 +44,7 @@ impl Ring {
             entries: VecDeque::new(),
             bytes: 0,
             budget,
+            account: budget::PROCESS.account(),
             dropped: Vec::new(),
         }
     }
@@ -59,13 +63,24 @@ impl Ring {
             sequence,
             message,
         });
-        while self.bytes > self.budget {
+        self.shrink_to(self.budget);
+    }
+
+    /// Forgets everything: who comes back for it is told that it is gone.
+    pub fn clear(&mut self) {
+        self.shrink_to(0);
+        self.entries.shrink_to_fit();
+    }
+
+    fn shrink_to(&mut self, budget: usize) {
+        while self.bytes > budget {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
             self.bytes -= entry.message.len();
             self.drop_until(entry.stream, entry.sequence);
         }
+        self.account.set(self.bytes);
     }
 
     /// Says that the event `sequence` of `stream` was written but not kept.
@@ -77,6 +92,7 @@ impl Ring {
     pub fn forget(&mut self, stream: u32) {
         self.entries.retain(|entry| entry.stream != stream);
         self.bytes = self.entries.iter().map(|entry| entry.message.len()).sum();
+        self.account.set(self.bytes);
         self.dropped.retain(|(known, _)| *known != stream);
     }
 
@@ -154,5 +170,15 @@ mod tests {
         assert!(ring.entries.len() <= 10);
         ring.forget(1);
         assert_eq!(ring.bytes, 0);
+    }
+
+    #[test]
+    fn what_was_forgotten_for_want_of_memory_is_a_gap() {
+        let mut ring = Ring::new(1000);
+        ring.push(1, 1, Bytes::from_static(b"a"));
+        ring.push(1, 2, Bytes::from_static(b"b"));
+        ring.clear();
+        assert_eq!(ring.after(1, 0), Replay::Gap);
+        assert_eq!(sequences(ring.after(1, 2)), [] as [u64; 0]);
     }
 }

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::calls::Progress;
 use super::state::State;
 use super::{Replay, Session};
+use crate::budget;
 use crate::exchange::{ExchangeId, Handle, Outlet, Tap};
 
 /// Streams of one session that wait for their client to come back. A client opens one per call
@@ -99,10 +100,14 @@ impl Session {
             .map_or_else(Turn::default, |stream| Arc::clone(&stream.turn))
     }
 
-    /// Gives streams up until what waits for absent clients is bounded; called about once a second.
+    /// Gives streams up until what waits for absent clients is bounded, and what was kept to be sent
+    /// again where memory is short; called about once a second.
     pub fn trim(&self) {
         let mut given_up = Vec::new();
         let mut state = self.state.lock();
+        if budget::PROCESS.is_tight() {
+            state.ring.clear();
+        }
         while state.unattended_bytes() > MAX_WAITING_BYTES {
             let before = state.streams.len();
             given_up.extend(state.forget_one());
@@ -125,7 +130,7 @@ impl Session {
         entry.sequence += 1;
         let sequence = entry.sequence;
         match message {
-            Some(message) if state.ring.keeps(message.len()) => {
+            Some(message) if state.ring.keeps(message.len()) && !budget::PROCESS.is_tight() => {
                 // An edited message is joined into a buffer of its own; one that is not shares the
                 // buffer it was read into, which may be much larger than it.
                 let text = if message.is_edited() {

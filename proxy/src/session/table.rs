@@ -23,10 +23,6 @@ use super::{Session, SessionId, SessionLimits};
 use crate::exchange::{Loss, Principal};
 use crate::observe::metrics;
 
-/// How long a session is unused before its server may be stopped for another's sake. Longer than a
-/// model thinks between two calls, shorter than a lunch.
-const DOZING: Duration = Duration::from_secs(60);
-
 /// What the sessions of a proxy are held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -37,6 +33,8 @@ pub struct Bounds {
     /// How long one may be unused until its server is stopped and it lives on without;
     /// `None`: as long as it lives.
     pub child_idle: Option<Duration>,
+    /// How long one is unused before its server may be stopped for another's sake.
+    pub yield_after: Duration,
     /// What one may hold.
     pub session: SessionLimits,
 }
@@ -329,7 +327,9 @@ impl Table {
             .filter_map(|session| Some((session.idle_since()?, Arc::clone(session))))
             .min_by_key(|(since, _)| *since);
         match longest {
-            Some((since, session)) if now.saturating_duration_since(since) >= DOZING => {
+            Some((since, session))
+                if now.saturating_duration_since(since) >= self.all.bounds.yield_after =>
+            {
                 self.put_to_sleep(&session, since)
             }
             _ => false,

@@ -87,6 +87,16 @@ impl LineSplitter {
         self.end(line)
     }
 
+    /// Gives up the line whose end has not come: what waits of it is dropped, the rest as it comes, and
+    /// it comes out as one that was too long. For when [`next`](Self::next) has given `None`; between
+    /// two lines nothing happens.
+    pub fn give_up(&mut self) {
+        if self.dropping.is_none() && self.buffered() > 0 {
+            self.dropping = Some(Dropping::default());
+            self.wait();
+        }
+    }
+
     /// Makes a line of the last of its bytes.
     fn end(&mut self, mut last: BytesMut) -> Option<Line> {
         self.searched = 0;
@@ -177,6 +187,21 @@ mod tests {
             head: Bytes::from_static(head.as_bytes()),
             length,
         }
+    }
+
+    #[test]
+    fn a_line_that_is_given_up_comes_out_as_too_long_and_the_next_one_whole() {
+        let mut splitter = LineSplitter::new(100);
+        splitter.give_up();
+        splitter.buffer().extend_from_slice(b"one\ntw");
+        assert_eq!(splitter.next(), Some(whole("one")));
+        assert_eq!(splitter.next(), None);
+        splitter.give_up();
+        assert_eq!(splitter.buffered(), 0);
+        splitter.buffer().extend_from_slice(b"o\nthree\n");
+        assert_eq!(splitter.next(), Some(too_long("two", 3)));
+        assert_eq!(splitter.next(), Some(whole("three")));
+        assert_eq!(splitter.next(), None);
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn the_default_in_the_help_is_the_default() {
         );
         seen += 1;
     }
-    assert_eq!(seen, 33, "flags with a default in their help");
+    assert_eq!(seen, 38, "flags with a default in their help");
 }
 
 #[test]
@@ -200,6 +200,11 @@ fn every_flag_reaches_its_setting_typed_or_set() {
         ("max-sessions", "7", "max_sessions: 7"),
         ("max-children", "8", "max_children: 8"),
         ("max-starting", "9", "max_starting: 9"),
+        ("header-timeout", "3s", "header: 3s"),
+        ("body-timeout", "4s", "body: 4s"),
+        ("unread-timeout", "5s", "unread: 5s"),
+        ("yield-after", "6s", "yield_after: 6s"),
+        ("memory-budget", "1GiB", "memory: Some(1073741824)"),
         (
             "cors-header",
             "X-A,x-b,x-a",

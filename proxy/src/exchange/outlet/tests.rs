@@ -111,3 +111,27 @@ async fn closing_delivers_what_is_queued() {
     assert_eq!(number(tap.next().await), Some(1));
     assert!(tap.next().await.is_none());
 }
+
+#[tokio::test]
+async fn the_fullest_stream_ends_when_all_together_hold_too_much() {
+    let all: &'static Budget = Box::leak(Box::new(Budget::new(8 * GRAIN)));
+    let weight = note(1).weight();
+    let (full, mut of_full) = Outlet::within(all, usize::MAX);
+    let (little, mut of_little) = Outlet::within(all, usize::MAX);
+    let fill = |outlet: &Outlet, bytes: usize| {
+        for n in 0..bytes / weight {
+            assert_eq!(outlet.push(ExchangeId(1), note(n % 10)), Push::Taken);
+        }
+    };
+    fill(&full, 6 * GRAIN + GRAIN / 2);
+    fill(&little, GRAIN + GRAIN / 2);
+    assert!(!full.has_overflowed());
+    fill(&little, 2 * GRAIN);
+    assert!(full.has_overflowed() && !little.has_overflowed());
+    assert!(matches!(of_full.next().await, Some(Item::Overflow)));
+    assert!(all.held() <= 4 * GRAIN);
+    while little.queued() > 0 {
+        assert!(of_little.next().await.is_some());
+    }
+    assert_eq!(all.held(), 0);
+}

@@ -115,6 +115,7 @@ mod tests {
             cap: 1,
             idle: Duration::from_secs(60),
             child_idle: None,
+            yield_after: Duration::from_secs(60),
             session,
         }));
         let settings = Settings {

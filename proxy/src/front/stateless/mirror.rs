@@ -39,7 +39,10 @@ pub(super) fn plain<'a>(
 /// # Errors
 ///
 /// As [`plain`], and what is no base64 of a text.
-pub(super) fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, String> {
+pub(in super::super) fn one(
+    headers: &HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<String>, String> {
     let Some(text) = plain(headers, name)? else {
         return Ok(None);
     };
@@ -62,7 +65,7 @@ pub(super) fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Strin
 /// # Errors
 ///
 /// One that is not: which of the two is right cannot be known.
-pub(super) fn check(
+pub(in super::super) fn check(
     headers: &HeaderMap,
     message: &Message,
     mirrored: &[Mirrored],

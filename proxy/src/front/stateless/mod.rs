@@ -17,7 +17,7 @@
 mod call;
 mod ladder;
 mod listen;
-mod mirror;
+pub(super) mod mirror;
 mod stream;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::error::InstallError;
 use super::recipe::{Recipe, Settings};
 use super::store::{Entry, Program, Store};
-use super::{Wanted, date, npm, pypi};
+use super::{Lease, Wanted, date, npm, pypi};
 
 /// How long a start with a cached version may spend on asking for a newer one.
 const ASK_LIMIT: Duration = Duration::from_secs(20);
@@ -32,6 +32,8 @@ pub struct Installed {
     pub added: Vec<String>,
     /// Whether no installer ran.
     pub cached: bool,
+    /// Keeps it in the cache.
+    pub lease: Lease,
 }
 
 /// Gives the program of a package, installing it where the cache does not have it.
@@ -49,13 +51,15 @@ pub async fn provide(settings: &Settings, recipe: &Recipe) -> Result<Installed, 
     let store = Store::new(&settings.cache, registry(wanted));
     let key = wanted.key(settings);
     let deadline = Instant::now() + settings.timeout;
-    if let Some(entry) = store
-        .read(&key)
-        .filter(|entry| is_fresh(entry, settings, wanted))
-    {
-        return installed(&store, recipe, &entry, true);
-    }
-    if let Some(entry) = store.read(&key) {
+    // Leased before it is used, so that nobody removes it between the two.
+    let known = store.read(&key).and_then(|entry| {
+        let lease = store.lease(&entry.folder)?;
+        Some((entry, lease))
+    });
+    if let Some((entry, _lease)) = known {
+        if is_fresh(&entry, settings, wanted) {
+            return installed(&store, recipe, &entry, true);
+        }
         return match renew(&store, settings, recipe, &entry).await {
             Ok(Some(entry)) => installed(&store, recipe, &entry, false),
             Ok(None) => installed(&store, recipe, &entry, true),
@@ -79,6 +83,14 @@ pub async fn provide(settings: &Settings, recipe: &Recipe) -> Result<Installed, 
     tokio::task::spawn_blocking(move || swept.sweep());
     let entry = install(&store, settings, recipe, wanted, deadline).await?;
     installed(&store, recipe, &entry, false)
+}
+
+/// Removes old versions of what was installed just now.
+async fn prune(store: &Store, settings: &Settings, newest: &Entry) {
+    let (store, keep, newest) = (store.clone(), settings.keep, newest.folder.clone());
+    let pruned = tokio::task::spawn_blocking(move || store.prune(&newest, keep));
+    // It could only fail by a panic, which is reported where it happens.
+    let _pruned = pruned.await;
 }
 
 /// Installs a Python package again with the SDK it was made for, and remembers that.
@@ -167,6 +179,7 @@ async fn install(
         pypi::install(store, settings, recipe, wanted, key, deadline).await?
     };
     store.write(&entry)?;
+    prune(store, settings, &entry).await;
     Ok(entry)
 }
 
@@ -201,6 +214,8 @@ fn installed(
     cached: bool,
 ) -> Result<Installed, InstallError> {
     let folder = store.home().join(&entry.folder);
+    let gone = || InstallError::cache(&folder, &std::io::ErrorKind::NotFound.into());
+    let lease = store.lease(&entry.folder).ok_or_else(gone)?;
     let file = folder.join(entry.program.file());
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let (command, programs) = match &entry.program {
@@ -234,5 +249,6 @@ fn installed(
         programs,
         added: entry.added.clone(),
         cached,
+        lease,
     })
 }

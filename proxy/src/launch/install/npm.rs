@@ -165,6 +165,7 @@ async fn run(
         cwd: cwd.to_owned(),
         env: &recipe.env,
         deadline,
+        guardian: settings.guardian.as_ref(),
     };
     tool.run().await.map_err(|stopped| match stopped {
         Stopped::Late => InstallError::Late {
@@ -214,6 +215,8 @@ mod tests {
             refresh: Duration::ZERO,
             ignore_scripts: false,
             min_release_age: age,
+            keep: 1,
+            guardian: None,
         };
         let ended = |stderr: &str| Ended {
             success: false,

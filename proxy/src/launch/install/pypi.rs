@@ -298,6 +298,7 @@ impl Work<'_> {
             cwd: scratch.clone(),
             env: &self.recipe.env,
             deadline: self.deadline.min(Instant::now() + limit),
+            guardian: self.settings.guardian.as_ref(),
         };
         let seen = match tool.run().await {
             Ok(ended) if !ended.success => sdk_fault(&ended.stderr),
@@ -323,6 +324,7 @@ impl Work<'_> {
             cwd: cwd.to_owned(),
             env: &self.recipe.env,
             deadline: self.deadline,
+            guardian: self.settings.guardian.as_ref(),
         };
         match tool.run().await {
             Ok(ended) if ended.success => Ok(ended),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::launch::package::Package;
+use crate::link::child::Guardian;
 
 /// How installing goes, for every package alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,11 @@ pub struct Settings {
     pub ignore_scripts: bool,
     /// How old a release must be to be installed: a supply-chain attack is usually found in days.
     pub min_release_age: Option<Duration>,
+    /// How many versions of a package stay in the cache beside those in use.
+    pub keep: usize,
+    /// Who ends an installer if this process cannot any more. Nobody can configure it: it is filled in
+    /// where the proxy is put together.
+    pub guardian: Option<Guardian>,
 }
 
 /// A package of a registry, and what is installed beside it.
@@ -276,6 +282,8 @@ mod tests {
             refresh: Duration::from_secs(1),
             ignore_scripts: false,
             min_release_age: None,
+            keep: 1,
+            guardian: None,
         }
     }
 

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+
+use crate::link::child::Guardian;
 
 /// What is kept of each output, in bytes: the beginning of standard output, which is parsed, and the
 /// end of standard error, where the reason stands.
@@ -26,6 +28,8 @@ pub(super) struct Tool<'a> {
     /// Its whole environment.
     pub(super) env: &'a [(String, String)],
     pub(super) deadline: Instant,
+    /// Who ends it if this process cannot any more.
+    pub(super) guardian: Option<&'a Guardian>,
 }
 
 /// How it ended.
@@ -65,9 +69,12 @@ impl Tool<'_> {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(guardian) = self.guardian {
+            guardian.at_post();
+        }
         let mut child = command.spawn().map_err(Stopped::Unstarted)?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        let mut group = Group { child };
+        let mut group = Group::led_by(child, self.guardian);
         let out = read(out, |kept, new| {
             let room = MAX_KEPT - kept.len();
             kept.extend_from_slice(&new[..new.len().min(room)]);
@@ -113,17 +120,41 @@ async fn read(from: Option<impl AsyncRead + Unpin>, keep: impl Fn(&mut Vec<u8>, 
 }
 
 /// Kills the whole group when dropped before its leader was collected: until then its number is its
-/// own.
+/// own. What a leader that ended by itself has left in its group ends with the proxy.
 struct Group {
     child: Child,
+    id: Option<Pid>,
+    guardian: Option<Guardian>,
+}
+
+impl Group {
+    /// The group of a process that was just started, which the guardian is told of.
+    fn led_by(child: Child, guardian: Option<&Guardian>) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(Pid::from_raw);
+        if let (Some(id), Some(guardian)) = (id, guardian) {
+            guardian.began(id);
+        }
+        Self {
+            child,
+            id,
+            guardian: guardian.cloned(),
+        }
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = id.and_then(Pid::from_raw) {
+        let Some(group) = self.id else { return };
+        let ended = if self.child.id().is_some() {
             // It may have ended in this instant, which is what was wanted.
             let _ended = kill_process_group(group, Signal::KILL);
+            true
+        } else {
+            test_kill_process_group(group).is_err()
+        };
+        if let (true, Some(guardian)) = (ended, &self.guardian) {
+            guardian.ended(group);
         }
     }
 }
@@ -159,6 +190,7 @@ mod tests {
             cwd: "/".into(),
             env: &[],
             deadline: Instant::now() + limit,
+            guardian: None,
         }
     }
 

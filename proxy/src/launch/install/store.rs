@@ -33,7 +33,7 @@ const MAX_FILE_NAME: usize = 128;
 /// Leftovers of killed installations are kept this long: none takes an hour.
 const LEFTOVER: Duration = Duration::from_secs(60 * 60);
 
-/// Between two looks at a lock somebody else holds. `flock` has no way to wait that could be given up.
+/// Between two looks at a lock: `flock` has no way to wait that could be given up.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What the index says of a package.
@@ -93,7 +93,7 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     cache: PathBuf,
-    registry: &'static str,
+    pub(super) registry: &'static str,
 }
 
 impl Store {
@@ -239,7 +239,7 @@ impl Store {
             }
         }
         // Only Python's environments are built in place, and `complete` marks those that are.
-        if self.registry == "pypi" {
+        if !self.is_npm() {
             for path in files(&self.home()).filter(|path| is_old(path)) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let built = matches!(&*name, "index" | "staging") || path.join(COMPLETE).exists();
@@ -262,7 +262,7 @@ impl Store {
 }
 
 /// A file in an environment that was built to its end.
-const COMPLETE: &str = "mcp-proxy-complete";
+pub(super) const COMPLETE: &str = "mcp-proxy-complete";
 
 /// A folder in which something is being installed.
 pub(super) struct Building {
@@ -296,7 +296,7 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).ok().into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path()))
 }
@@ -310,7 +310,7 @@ fn is_old(path: &Path) -> bool {
 }
 
 /// 64 random bits in hexadecimal.
-fn random() -> io::Result<String> {
+pub(super) fn random() -> io::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(format!("{:016x}", u64::from_le_bytes(bytes)))

@@ -82,6 +82,11 @@ impl Child {
             .is_ok();
     }
 
+    /// What it last wrote to standard error, oldest line first, escaped and cut. Costs more than the status.
+    pub fn last_words(&self) -> Vec<String> {
+        self.0.0.last_words()
+    }
+
     /// The child at this moment.
     pub fn status(&self) -> Status {
         self.0.0.status()

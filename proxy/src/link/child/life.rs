@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::Instant};
 use super::Settings;
 use super::outbox::Outbox;
 use crate::link::End;
-use crate::observe::mask::Masks;
+use crate::observe::{escape::escape_part, mask::Masks};
 
 /// How many lines of standard error are kept for the status. A stack trace of Node or Python and the sentence above
 /// it fit; more belongs into the log.
@@ -57,8 +57,6 @@ pub struct Status {
     pub garbage: u64,
     /// Lines on its standard error that were not logged, because there were too many at once.
     pub unshown: u64,
-    /// Its last lines on standard error, oldest first, escaped and cut.
-    pub stderr: Vec<String>,
 }
 
 /// What the tasks and the handles of one child share.
@@ -68,7 +66,7 @@ pub(super) struct Shared {
     pub(super) started: Instant,
     pub(super) outbox: Outbox,
     pub(super) traffic: Traffic,
-    pub(super) stderr: Mutex<VecDeque<String>>,
+    pub(super) stderr: Mutex<VecDeque<KeptLine>>,
     state: watch::Sender<State>,
 }
 
@@ -81,6 +79,13 @@ pub(super) struct Traffic {
     pub(super) bytes_out: AtomicU64,
     pub(super) garbage: AtomicU64,
     pub(super) unshown: AtomicU64,
+}
+
+/// The beginning of a line of standard error as it was written, and its whole length. It is masked and escaped when
+/// somebody wants to see it, which of most lines nobody does.
+pub(super) struct KeptLine {
+    head: Box<[u8]>,
+    length: u64,
 }
 
 impl Shared {
@@ -117,13 +122,31 @@ impl Shared {
         self.state.subscribe()
     }
 
-    /// Keeps a line of standard error, and forgets the oldest one.
-    pub(super) fn keep_stderr(&self, line: String) {
+    /// Keeps a line of standard error, and forgets the oldest one. `text` may be less than the line's `length`.
+    pub(super) fn keep_stderr(&self, text: &[u8], length: u64) {
+        let head = text.get(..STDERR_KEPT_LINE_BYTES).unwrap_or(text);
+        let line = KeptLine {
+            head: head.into(),
+            length,
+        };
         let mut kept = self.stderr.lock();
         if kept.len() == STDERR_KEPT_LINES {
             kept.pop_front();
         }
         kept.push_back(line);
+    }
+
+    /// The last lines on standard error, oldest first, escaped and cut.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        let kept = self.stderr.lock();
+        kept.iter().map(|line| self.shown(line)).collect()
+    }
+
+    fn shown(&self, line: &KeptLine) -> String {
+        let text = self
+            .masks
+            .hide(&line.head, line.length > line.head.len() as u64);
+        escape_part(&text, STDERR_KEPT_LINE_BYTES, line.length)
     }
 
     pub(super) fn status(&self) -> Status {
@@ -146,7 +169,6 @@ impl Shared {
             bytes_queued: self.outbox.queued(),
             garbage: garbage.load(Ordering::Relaxed),
             unshown: unshown.load(Ordering::Relaxed),
-            stderr: self.stderr.lock().iter().cloned().collect(),
         }
     }
 }

@@ -16,6 +16,7 @@
 
 mod command;
 pub mod guardian;
+mod half;
 mod handle;
 mod ladder;
 mod life;

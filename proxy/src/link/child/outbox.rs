@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use crate::budget::{self, Account};
+
 /// Messages above this are not copied. Below it a copy costs less than one more entry of a vectored write.
 const LARGE_BYTES: usize = 16 * 1024;
 
@@ -50,6 +52,9 @@ struct Queue {
     parts: VecDeque<Part>,
     /// Bytes that are queued or being written.
     bytes: usize,
+    /// Those of them that were copied here: large messages count themselves.
+    copied: usize,
+    account: Account,
     /// The writer waits to be woken.
     idle: bool,
     /// An empty buffer that the writer gave back.
@@ -79,6 +84,8 @@ impl Outbox {
             door: Door::Open,
             parts: VecDeque::new(),
             bytes: 0,
+            copied: 0,
+            account: budget::PROCESS.account(),
             idle: false,
             spare: None,
         };
@@ -107,7 +114,11 @@ impl Outbox {
         queue.bytes += length;
         match large {
             Some(pieces) => queue.parts.push_back(Part::Large(pieces)),
-            None => queue.push_line(message, length),
+            None => {
+                queue.push_line(message, length);
+                let copied = queue.copied + length;
+                queue.count(copied);
+            }
         }
         let wake = mem::take(&mut queue.idle);
         drop(queue);
@@ -132,6 +143,7 @@ impl Outbox {
         let mut queue = self.queue.lock();
         queue.door = Door::Closed;
         queue.bytes = 0;
+        queue.count(0);
         queue.spare = None;
         let forgotten = mem::take(&mut queue.parts);
         drop(queue);
@@ -174,14 +186,23 @@ impl Outbox {
 
     /// Gives back a buffer whose lines have left, for the next ones. A buffer that grew beyond a batch is freed.
     pub(super) fn recycle(&self, mut text: BytesMut) {
+        let mut queue = self.queue.lock();
+        // After `close` the count is zero already.
+        let copied = queue.copied.saturating_sub(text.len());
+        queue.count(copied);
         text.clear();
         if text.capacity() <= BATCH_BYTES {
-            self.queue.lock().spare.get_or_insert(text);
+            queue.spare.get_or_insert(text);
         }
     }
 }
 
 impl Queue {
+    fn count(&mut self, copied: usize) {
+        self.copied = copied;
+        self.account.set(copied);
+    }
+
     fn push_line(&mut self, message: &Message, length: usize) {
         match self.parts.back_mut() {
             Some(Part::Lines { text, count }) if text.len() + length <= BATCH_BYTES => {

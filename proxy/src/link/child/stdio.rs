@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -19,7 +20,8 @@ use tokio::{
 };
 use tracing::Level;
 
-use super::{life::Shared, outbox::Part};
+use super::{half::Half, life::Shared, outbox::Part};
+use crate::budget;
 use crate::link::Inbound;
 use crate::observe::escape::escape_part;
 
@@ -100,13 +102,28 @@ pub(super) async fn read(
     inbound: Box<dyn Inbound>,
 ) -> Heard {
     let mut lines = LineSplitter::new(max_line);
+    let half = Half::new();
     let mut reader = Reader {
         shared,
         inbound,
         garbage: GarbageLog::default(),
+        given_up: false,
     };
     loop {
-        match source.fill(lines.buffer()).await {
+        if half.is_to_be_given_up() && lines.buffered() > 0 {
+            lines.give_up();
+            half.is_now(0);
+            reader.given_up = true;
+        }
+        let filled = if half.is_long() {
+            tokio::select! {
+                filled = source.fill(lines.buffer()) => filled,
+                () = half.asked() => continue,
+            }
+        } else {
+            source.fill(lines.buffer()).await
+        };
+        match filled {
             Ok(0) => break,
             Ok(count) => {
                 reader
@@ -121,12 +138,15 @@ pub(super) async fn read(
             }
         }
         while let Some(line) = lines.next() {
+            half.ended();
+            half.is_now(lines.buffered());
             if reader.survives(line).is_err() {
                 return reader.heard(true);
             }
             // One read may hold thousands of lines; other tasks get their turn between them.
             coop::consume_budget().await;
         }
+        half.is_now(lines.buffered());
     }
     let last = lines.finish().map_or(Ok(()), |line| reader.survives(line));
     reader.heard(last.is_err())
@@ -136,6 +156,8 @@ struct Reader {
     shared: Arc<Shared>,
     inbound: Box<dyn Inbound>,
     garbage: GarbageLog,
+    /// The line that is being read was given up for the others' sake.
+    given_up: bool,
 }
 
 impl Reader {
@@ -155,17 +177,27 @@ impl Reader {
     fn line(&mut self, line: Line) {
         self.shared.traffic.lines_in.fetch_add(1, Ordering::Relaxed);
         match line {
-            Line::Whole(text) if is_batch(&text) => self.batch(text),
-            Line::Whole(text) => match Message::parse(text.clone()) {
-                Ok(message) => self.inbound.message(message),
-                Err(fault) => self.refuse_whole(&text, fault),
-            },
+            Line::Whole(text) if is_batch(&text) => self.batch(budget::PROCESS.counted(text)),
+            Line::Whole(text) => self.one(budget::PROCESS.counted(text)),
             Line::TooLong { head, length } => {
                 // The head is no whole message, so reading it only tells whose answer it would have been.
                 let waiting = Message::parse(head.clone()).err().and_then(whose_answer);
-                let sentence = format!("the line is too long ({length} bytes)");
+                let sentence = if mem::take(&mut self.given_up) {
+                    format!(
+                        "the line of {length} bytes was given up, because the proxy holds as much as it may (--memory-budget)"
+                    )
+                } else {
+                    format!("the line is too long ({length} bytes)")
+                };
                 self.refuse(&head, length, waiting, sentence);
             }
+        }
+    }
+
+    fn one(&mut self, text: Bytes) {
+        match Message::parse(text.clone()) {
+            Ok(message) => self.inbound.message(message),
+            Err(fault) => self.refuse_whole(&text, fault),
         }
     }
 
@@ -246,7 +278,7 @@ impl GarbageLog {
             return None;
         }
         self.next = Some(now + GARBAGE_LOG_INTERVAL);
-        Some(std::mem::take(&mut self.since_shown))
+        Some(mem::take(&mut self.since_shown))
     }
 }
 

@@ -11,6 +11,7 @@ fn bounds(cap: usize) -> Bounds {
         cap,
         idle: Duration::from_secs(60),
         child_idle: None,
+        yield_after: Duration::from_secs(60),
         session: SessionLimits {
             replay: 1 << 10,
             outlet: 1 << 20,

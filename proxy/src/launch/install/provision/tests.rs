@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use super::super::Lease;
 use super::*;
 use crate::launch::package;
 use crate::link::child::Environment;
@@ -24,6 +25,8 @@ fn package(text: &str, fallback: bool, limit: Option<u64>) -> Package {
             refresh: Duration::ZERO,
             ignore_scripts: false,
             min_release_age: None,
+            keep: 1,
+            guardian: None,
         },
         recipe: Recipe {
             wanted: crate::launch::install::Wanted::new(package, Vec::new()).unwrap(),
@@ -42,6 +45,7 @@ fn package(text: &str, fallback: bool, limit: Option<u64>) -> Package {
 #[test]
 fn an_installed_package_runs_without_its_installer() {
     let installed = Installed {
+        lease: Lease::none(),
         spec: "x".into(),
         name: "x".into(),
         version: "1.0.0".into(),

@@ -44,6 +44,15 @@ struct Standing {
     notes: OwnedFd,
 }
 
+/// Two are the same if they keep the same list.
+impl PartialEq for Guardian {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Guardian {}
+
 impl Guardian {
     /// The guardian of this process, which starts with the first child. `None` where none is needed: the end of
     /// process 1 is the end of everybody in its namespace.
@@ -56,12 +65,12 @@ impl Guardian {
     }
 
     /// Sees to it that a guardian is at its post. Called before a child is started, inside a tokio runtime.
-    pub(in super::super) fn at_post(&self) {
+    pub(crate) fn at_post(&self) {
         self.0.at_post();
     }
 
-    /// A child was started; it leads the group of its number. To be called before it is collected.
-    pub(in super::super) fn began(&self, group: Pid) {
+    /// A child or an installer was started; it leads the group of its number. To be called before it is collected.
+    pub(crate) fn began(&self, group: Pid) {
         // A child that was not collected has a number, unless there is no `/proc`, and then no guardian either.
         let Some(leader) = stat::of(group) else {
             return;
@@ -77,7 +86,7 @@ impl Guardian {
     }
 
     /// Nobody is left in a group.
-    pub(in super::super) fn ended(&self, group: Pid) {
+    pub(crate) fn ended(&self, group: Pid) {
         self.0
             .0
             .lock()
