@@ -22,6 +22,7 @@ mod place;
 mod provide;
 mod proxy;
 mod run;
+mod small;
 mod tally;
 mod test;
 mod toolchain;
@@ -37,6 +38,7 @@ Usage: cargo xtask VERB
               [--only PART]     of its runs, those whose names have this part, as legacy or 2026
   clients [--release]           the official clients through the proxy to real servers
   mixed [--seconds N]           clients of every era at the same time, for a minute
+  small [--release]             three sessions and a stateless client in 256 MiB, without an OOM
   bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
   bench wire                    the benchmarks of the byte path
   bench warm                    starting an installed package, beside npx -y
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         ["conformance", rest @ ..] => conformance::show(rest),
         ["clients", rest @ ..] => proxy::Profile::read(rest).and_then(clients::show),
         ["mixed", rest @ ..] => mixed::show(rest),
+        ["small", rest @ ..] => small::show(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["fetch"] => fetch::everything(),

@@ -25,6 +25,7 @@ pub(crate) struct Flags {
     pub(crate) no_capabilities: bool,
     pub(crate) era: Era,
     pub(crate) locks_on_discover: bool,
+    pub(crate) exits_on_listen: Option<String>,
     /// Nothing: as a server of its era does.
     pub(crate) on_discover: Option<OnDiscover>,
 }
@@ -69,6 +70,10 @@ const FLAGS: &[(&str, &str)] = &[
     (
         "--locks-on-discover",
         "a dual toy is modern from server/discover on, not from the first call",
+    ),
+    (
+        "--exits-on-listen LIST",
+        "acknowledge a subscription to tools, prompts or resources, then exit, as a server does whose watcher fails",
     ),
     (
         "--on-discover WHAT",
@@ -116,6 +121,13 @@ impl Flags {
                 "--no-capabilities" => flags.no_capabilities = true,
                 "--era" => flags.era = named(&word, words.next(), Era::parse)?,
                 "--locks-on-discover" => flags.locks_on_discover = true,
+                "--exits-on-listen" => {
+                    flags.exits_on_listen = Some(
+                        words
+                            .next()
+                            .ok_or_else(|| format!("{word} needs a value"))?,
+                    );
+                }
                 "--on-discover" => {
                     flags.on_discover = Some(named(&word, words.next(), OnDiscover::parse)?);
                 }

@@ -57,7 +57,14 @@ pub(crate) fn open(toy: &Toy, id: &str, params: &Object) {
     );
     // Under the lock, so that nothing can be told before it.
     toy.notify("notifications/subscriptions/acknowledged", &acknowledged);
+    let is_the_last = listen
+        .lists
+        .iter()
+        .any(|list| toy.flags.exits_on_listen.as_deref() == Some(list));
     listens.push(listen);
+    if is_the_last {
+        crate::toy::leave(1);
+    }
 }
 
 impl Listen {

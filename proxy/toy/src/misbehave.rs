@@ -147,7 +147,7 @@ pub(crate) fn long_line(call: &Call) -> Outcome {
     } else {
         String::new()
     };
-    line.extend(std::iter::repeat_n('x', length.saturating_sub(line.len())));
+    line.push_str(&"x".repeat(length.saturating_sub(line.len())));
     if call.arguments.raw("newline") != Some("false") {
         line.push('\n');
     }
@@ -161,6 +161,7 @@ pub(crate) fn long_line(call: &Call) -> Outcome {
 
 pub(crate) fn stderr(call: &Call) -> Outcome {
     let length = usize::try_from(call.number("bytes", 20).min(MAX_BYTES)).unwrap_or(0);
+    let padding = vec![b'e'; length];
     for line in 1..=call.number("lines", 1) {
         let own = call.arguments.text("text");
         let length = if own.is_some() { 0 } else { length };
@@ -168,7 +169,11 @@ pub(crate) fn stderr(call: &Call) -> Outcome {
         if call.arguments.flag("control") {
             text.extend_from_slice(b"\x1b[31mred\x1b[0m\x07\0\xff\r");
         }
-        text.resize(text.len().max(length), b'e');
+        text.extend_from_slice(
+            padding
+                .get(..length.saturating_sub(text.len()))
+                .unwrap_or_default(),
+        );
         text.push(b'\n');
         to_stderr(&text);
     }

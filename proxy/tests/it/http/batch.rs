@@ -172,3 +172,36 @@ async fn other_versions_have_no_batches() {
         assert_eq!(session.call("count", json!({})).await, "1");
     }
 }
+
+/// The client is gone after the first of three answers; nobody cancelled anything.
+#[tokio::test]
+async fn a_batch_that_breaks_half_way_sees_its_calls_to_their_end() {
+    let proxy = Proxy::start(&["--silence", "50ms"], &[]).await;
+    let session = Session::open(&proxy.client(), WITH_BATCHES).await;
+    let body = array(&[
+        call("a", "echo", json!({ "text": "one" })),
+        call("b", "sleep", json!({ "ms": 900 })),
+        call("c", "sleep", json!({ "ms": 1_000 })),
+    ]);
+    let mut stream = session.post(body).await.stream();
+    assert_eq!(stream.message().await["id"], "a");
+    let last = stream.last.clone();
+    drop(stream);
+    let status = proxy.client().status().await;
+    assert_eq!(status["children"][0]["calls_in_flight"], 2, "{status}");
+    crate::toy::within("the end of the calls at the child", async {
+        while proxy.client().status().await["children"][0]["calls_in_flight"] != 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(session.call("cancelled", json!({})).await, "[]");
+    // What they came to waits for their client.
+    let rest = session.resume(&last.unwrap()).await.stream().rest().await;
+    let mut said: Vec<(&str, &str)> = rest
+        .iter()
+        .map(|answer| (answer["id"].as_str().unwrap(), text(answer)))
+        .collect();
+    said.sort_unstable();
+    assert_eq!(said, [("b", "slept"), ("c", "slept")]);
+}

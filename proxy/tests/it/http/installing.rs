@@ -347,3 +347,47 @@ async fn a_proxy_that_stops_leaves_no_installer() {
     let npm: u32 = scene.read("npm.pids").trim().parse().unwrap();
     eventually("the end of npm", || !runs(npm)).await;
 }
+
+#[tokio::test]
+async fn an_installer_does_not_outlive_a_proxy_that_is_killed() {
+    let scene = Scene::new("killed");
+    scene.put("hold", "");
+    let mut proxy = scene.proxy("server", &[]).await;
+    eventually("npm runs", || scene.npm_runs() == 1).await;
+    let npm: u32 = scene.read("npm.pids").trim().parse().unwrap();
+    assert!(runs(npm));
+    proxy.signal(Signal::KILL);
+    assert_eq!(proxy.exit().await, None);
+    eventually("the installer is gone", || !runs(npm)).await;
+}
+
+#[tokio::test]
+async fn old_versions_are_removed_but_for_those_that_are_used() {
+    let scene = Scene::new("pruned");
+    let flags = ["--install-refresh", "0", "--keep-versions", "2"];
+    let used = scene.proxy("server", &flags).await;
+    serves(&used).await;
+    let folder = Path::new(&scene.cache).join("npm");
+    let has = |version: &str| folder.join(format!("server@{version}")).exists();
+    assert!(has("1.0.0"));
+    for version in ["1.1.0", "1.2.0", "1.3.0"] {
+        scene.put("newest", &format!("\"{version}\""));
+        let (code, ..) = scene
+            .install(&["--install-refresh", "0", "--keep-versions", "2", "server"])
+            .await;
+        assert_eq!((code, has(version)), (Some(0), true));
+    }
+    assert!(!has("1.1.0") && has("1.2.0"), "the newest two stay");
+    assert!(has("1.0.0"), "and one that a proxy runs");
+    serves(&used).await;
+    drop(used);
+    scene.put("newest", "\"1.4.0\"");
+    eventually("its lock is gone", || {
+        fs::File::open(folder.join("server@1.0.0")).is_ok_and(|file| file.try_lock().is_ok())
+    })
+    .await;
+    let (code, ..) = scene
+        .install(&["--install-refresh", "0", "--keep-versions", "2", "server"])
+        .await;
+    assert_eq!((code, has("1.0.0"), has("1.4.0")), (Some(0), false, true));
+}

@@ -61,7 +61,7 @@ async fn the_last_words_are_known_when_the_end_is_told() {
     let words = Fixture::toy(&["--exit-at-start", "7"], &settings());
     assert_eq!(words.end().await, exited(7));
     assert_eq!(
-        words.child.status().stderr,
+        words.child.last_words(),
         ["mcp-toy: exits at start, as it was told to"]
     );
 }

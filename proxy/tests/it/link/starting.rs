@@ -88,12 +88,9 @@ async fn standard_error_is_escaped_and_bounded() {
     toy.text("stderr", json!({ "lines": 1, "bytes": 0, "control": true }))
         .await;
     toy.text("stderr", json!({ "text": "plain" })).await;
-    eventually("both lines are known", || {
-        toy.child.status().stderr.len() == 2
-    })
-    .await;
+    eventually("both lines are known", || toy.child.last_words().len() == 2).await;
     assert_eq!(
-        toy.child.status().stderr,
+        toy.child.last_words(),
         ["1 \\x1b[31mred\\x1b[0m\\x07\\x00\\xff", "plain"]
     );
 
@@ -101,7 +98,7 @@ async fn standard_error_is_escaped_and_bounded() {
         .await;
     toy.child.stop();
     toy.end().await;
-    let kept = toy.child.status().stderr;
+    let kept = toy.child.last_words();
     assert_eq!(kept.len(), 20);
     assert!(
         kept[19].starts_with("30 eee") && kept[19].ends_with("… (100000 bytes)"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::super::client::Stream;
 use super::super::proxy::Proxy;
@@ -111,4 +112,26 @@ async fn the_server_and_the_proxy_end_a_subscription_with_an_answer() {
     assert_eq!(last["id"], "by proxy");
     assert_eq!(last["result"]["_meta"][TAG], "by proxy");
     assert_eq!(proxy.exit().await, Some(0));
+}
+
+/// Each try is a process, so they are made further and further apart.
+#[tokio::test]
+async fn a_subscription_at_a_server_that_keeps_dying_waits_longer_each_time() {
+    let words = ["--era", "modern", "--exits-on-listen", "prompts"];
+    let proxy = Proxy::start(&[], &words).await;
+    let since = Instant::now();
+    let _stream = listen(&proxy, json!("s"), json!({ "promptsListChanged": true })).await;
+    let mut begun = Vec::new();
+    within("three more starts", async {
+        while begun.len() < 3 {
+            let starts = proxy.client().status().await["starts"].as_u64().unwrap();
+            while (begun.len() as u64) < starts.saturating_sub(1) {
+                begun.push(since.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(begun[2] > Duration::from_secs(4), "{begun:?}");
+    assert!(begun[2] > 2 * begun[1], "{begun:?}");
 }

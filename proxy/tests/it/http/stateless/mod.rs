@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::client::{Client, Reply};
 use super::proxy::Proxy;
 
-const VERSION: &str = "2026-07-28";
+pub(super) const VERSION: &str = "2026-07-28";
 
 /// What a client says it can do in every request of these tests.
 fn capabilities() -> Value {
