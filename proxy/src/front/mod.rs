@@ -21,6 +21,7 @@ mod headers;
 mod held;
 pub mod http_sse;
 pub mod intake;
+mod inbox;
 pub mod listener;
 pub mod pages;
 mod render;

@@ -85,6 +85,12 @@ impl Session {
         self.enter(id, Some(Note::Initialize))
     }
 
+    /// Whether the client has a call of this id in flight.
+    #[must_use]
+    pub fn has_in_flight(&self, id: &Id) -> bool {
+        self.state.lock().ids.contains_key(id)
+    }
+
     /// The exchanges that have not ended.
     #[must_use]
     pub fn exchanges(&self) -> Vec<ExchangeId> {

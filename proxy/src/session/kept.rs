@@ -142,7 +142,7 @@ impl Session {
     pub(super) fn revived(id: SessionId, kept: &Kept, limits: SessionLimits) -> Arc<Self> {
         let record = kept.record.clone();
         let principal = Principal::named(&record.principal);
-        let session = Self::with(id, principal, record, limits, false);
+        let session = Self::with(id, principal, record, limits);
         {
             let mut state = session.state.lock();
             let version = state.record.version.as_deref();

@@ -79,18 +79,25 @@ impl Session {
         limits: SessionLimits,
     ) -> Arc<Self> {
         let record = Record::new(principal.as_str(), initialize);
-        Self::with(id, principal, record, limits, false)
+        Self::with(id, principal, record, limits)
     }
 
-    /// A session that is one connection (2024-11-05, HTTP+SSE): it is there before its client
-    /// says `initialize`, has its standing stream for everything, and ends with it.
+    /// A session that is one connection (2024-11-05, HTTP+SSE; stdio): it is there before its client
+    /// says `initialize`, has its standing stream for everything, and ends with it. Where the
+    /// connection has a stream already, that is the one.
     #[must_use]
-    pub fn connection(id: SessionId, principal: Principal, limits: SessionLimits) -> Arc<Self> {
+    pub fn connection(
+        id: SessionId,
+        principal: Principal,
+        limits: SessionLimits,
+        standing: Option<Outlet>,
+    ) -> Arc<Self> {
         let record = Record {
             principal: principal.as_str().to_owned(),
             ..Record::default()
         };
-        Self::with(id, principal, record, limits, true)
+        let standing = standing.unwrap_or_else(|| Outlet::new(limits.outlet).0);
+        Self::on(standing, id, principal, record, limits, true)
     }
 
     pub(super) fn with(
@@ -98,9 +105,19 @@ impl Session {
         principal: Principal,
         record: Record,
         limits: SessionLimits,
-        connection: bool,
     ) -> Arc<Self> {
         let (standing, _unattended) = Outlet::new(limits.outlet);
+        Self::on(standing, id, principal, record, limits, false)
+    }
+
+    fn on(
+        standing: Outlet,
+        id: SessionId,
+        principal: Principal,
+        record: Record,
+        limits: SessionLimits,
+        connection: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             standing,

@@ -15,14 +15,14 @@
 //! Who does not read fast enough overflows the outlet and loses the session. The transport may be
 //! too full to even notice, so [`HttpSse::sweep`] looks as well.
 //!
-//! Files: `open.rs` is the GET, `stream.rs` its body, `post.rs` the POST, `inbox.rs` what happens
-//! after the 202.
+//! Files: `open.rs` is the GET, `stream.rs` its body, `post.rs` the POST; what happens after the 202
+//! is a floor above, in `front/inbox.rs`, because stdio needs it too.
 
-mod inbox;
 mod open;
 mod post;
 mod stream;
 
+pub(super) use self::open::Connected;
 pub(super) use self::post::session_id;
 
 use std::collections::HashMap;
@@ -36,9 +36,9 @@ use axum::http::{Method, Response};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use self::inbox::Inbox;
 use super::Fault;
 use super::given::Given;
+use super::inbox::Inbox;
 use crate::exchange::{Principal, Refusal, Servers};
 use crate::policy::scopes::ToolScopes;
 use crate::session::{SessionId, SessionLimits, Table};
@@ -74,7 +74,7 @@ pub struct HttpSse {
     settings: Settings,
     /// Where what is posted to a living connection goes.
     inboxes: Mutex<HashMap<SessionId, Inbox>>,
-    draining: AtomicBool,
+    draining: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for HttpSse {
@@ -94,7 +94,7 @@ impl HttpSse {
             table,
             settings,
             inboxes: Mutex::default(),
-            draining: AtomicBool::new(false),
+            draining: Arc::default(),
         })
     }
 

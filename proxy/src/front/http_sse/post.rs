@@ -7,9 +7,9 @@ use bytes::Bytes;
 use mcp_wire::Body;
 
 use super::super::conversation::{self, MAX_BATCH};
+use super::super::inbox::Inbox;
 use super::super::{Fault, headers, rescue, trace};
 use super::HttpSse;
-use super::inbox::Inbox;
 use crate::exchange::Principal;
 use crate::observe::metrics;
 
@@ -44,7 +44,7 @@ impl HttpSse {
             trace::carry(&parts.headers, message);
         }
         inbox
-            .answers(&*self.servers, &self.table, &mut messages)
+            .urgent(&*self.servers, &self.table, &mut messages)
             .await;
         inbox
             .put(messages, length)
