@@ -1,16 +1,18 @@
-//! `mcp-proxy`: any stdio MCP server, over HTTP.
+//! `mcp-proxy`: any stdio MCP server, over HTTP or to one local client.
 //!
 //! A table of contents: read what was typed, listen, say where, serve until told to stop, drain,
 //! choose an exit code.
 
 use std::io::Write as _;
 use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use mcp_proxy::config::env::{self, ProcessEnvironment};
 use mcp_proxy::config::{Config, Errand, Log, Stop, ThisMachine, least};
 use mcp_proxy::front::listener::{Connections, Listener};
+use mcp_proxy::front::stdio::Ending;
 use mcp_proxy::front::tls::Tls;
 use mcp_proxy::idle::{self, Due};
 use mcp_proxy::launch::install::{memory_limit, prewarm};
@@ -33,6 +35,9 @@ const AUDIT_FLUSH: Duration = Duration::from_secs(1);
 /// How long the last spans may take to reach their collector.
 #[cfg(feature = "otlp")]
 const SPAN_FLUSH: Duration = Duration::from_secs(2);
+
+/// Where a proxy without a port is.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Exit code for a command line or an environment that cannot be used.
 const USAGE: u8 = 2;
@@ -126,18 +131,22 @@ async fn run(mut config: Config) -> ExitCode {
     }
     let tls = config.door.tls.as_ref().map(Tls::new);
     let reloads = config.named.file.is_some();
-    let (listener, mut signals) =
-        match (Listener::bind(&config.listen).await, Signals::new(reloads)) {
-            (Ok(listener), Ok(signals)) => (listener, signals),
-            (Err(error), _) => {
-                tracing::error!("failed to {error}");
-                return ExitCode::FAILURE;
-            }
-            (_, Err(error)) => {
-                tracing::error!(%error, "failed to listen for signals");
-                return ExitCode::FAILURE;
-            }
-        };
+    let bound = if config.stdio {
+        Ok(None)
+    } else {
+        Listener::bind(&config.listen).await.map(Some)
+    };
+    let (listener, mut signals) = match (bound, Signals::new(reloads)) {
+        (Ok(listener), Ok(signals)) => (listener, signals),
+        (Err(error), _) => {
+            tracing::error!("failed to {error}");
+            return ExitCode::FAILURE;
+        }
+        (_, Err(error)) => {
+            tracing::error!(%error, "failed to listen for signals");
+            return ExitCode::FAILURE;
+        }
+    };
     let audit = match audit::of(config.audit.as_ref()) {
         Ok(audit) => audit,
         Err(error) => {
@@ -159,7 +168,7 @@ async fn run(mut config: Config) -> ExitCode {
     budget::PROCESS.limit_to(memory_budget(&config));
     let guardian = Guardian::of_this_process();
     config.guarded_by(guardian.as_ref());
-    let address = listener.address();
+    let address = listener.as_ref().map_or(NOWHERE, Listener::address);
     let audited = audit.clone();
     let mut proxy = assemble::proxy(&config, address, guardian, tls.as_ref(), audited, store);
     let mut orphans = Orphans::of_this_process();
@@ -171,8 +180,22 @@ async fn run(mut config: Config) -> ExitCode {
         header: config.bounds.header,
         unread: config.bounds.unread,
     };
-    let serving = tokio::spawn(listener.serve(proxy.app.clone(), connections, stopped));
-    let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
+    let mut serving = match (listener, proxy.stdio()) {
+        (Some(listener), _) => {
+            let serving = listener.serve(proxy.app.clone(), connections, stopped);
+            let _closed = std::io::stderr().write_all(proxy.banner.as_bytes());
+            tokio::spawn(async move {
+                serving.await;
+                Ending::Told
+            })
+        }
+        (None, Some(stdio)) => tokio::spawn(stdio.serve(stopped)),
+        (None, None) => {
+            tracing::error!("--stdio has no server to serve; give its command after `--`");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let mut over = false;
 
     if let Some(order) = config.prewarm.clone() {
         tokio::spawn(prewarm(order));
@@ -208,6 +231,13 @@ async fn run(mut config: Config) -> ExitCode {
                     Due::PutAway(machine) => drop(tokio::spawn(idle::put_away(machine))),
                 }
             }
+            ending = &mut serving => {
+                over = true;
+                if !matches!(ending, Ok(Ending::Left | Ending::Told)) {
+                    code = ExitCode::FAILURE;
+                }
+                break;
+            }
             told = signals.next() => match told {
                 Told::Stop(name) => {
                     // Said when it is true: whoever reads it may act on it.
@@ -230,7 +260,9 @@ async fn run(mut config: Config) -> ExitCode {
         name = signals.stop() => tracing::warn!(signal = name, "stopping now"),
     }
     let _nobody_listens = stop.send(true);
-    let _ended = serving.await;
+    if !over {
+        let _ended = serving.await;
+    }
     #[cfg(feature = "otlp")]
     observe::otlp::flush(SPAN_FLUSH).await;
     if let Some(audit) = audit {

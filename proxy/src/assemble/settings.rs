@@ -7,6 +7,7 @@ use crate::back::verdict::Eras;
 use crate::config::{ChildEra, ChildMode, Config, OnChildExit, Server};
 use crate::exchange::Wallet;
 use crate::front::intake::Intake;
+use crate::front::stdio::{self, Stdio};
 use crate::guard::credentials::Credentials;
 use crate::launch::install::memory;
 use crate::link::child::{Command, Environment};
@@ -16,6 +17,20 @@ use crate::translate::{Keys, legacy_server};
 
 /// With less, a server that nobody uses takes what another needs.
 const ENOUGH_MEMORY: u64 = 1 << 30;
+
+impl super::Proxy {
+    /// The front for the client of this process; `None` where every server has a name.
+    #[must_use]
+    pub fn stdio(&self) -> Option<Stdio> {
+        let served = self.switchboard.now().default.clone()?;
+        let limits = &self.workshop.config.limits;
+        let settings = stdio::Settings {
+            max_line: limits.max_line,
+            outlet: limits.outlet_bytes,
+        };
+        Some(Stdio::new(served, settings))
+    }
+}
 
 /// What a session may hold.
 pub(super) const fn session_limits(config: &Config) -> SessionLimits {

@@ -15,7 +15,7 @@ use super::bounds::TypedBounds;
     name = "mcp-proxy",
     version,
     about = "Offers any stdio MCP server over HTTP, to clients of every protocol revision.",
-    override_usage = "mcp-proxy [FLAGS] [--] COMMAND [ARGS]...\n       MCP_PACKAGE=NAME mcp-proxy [FLAGS]",
+    override_usage = "mcp-proxy [FLAGS] [--] COMMAND [ARGS]...\n       mcp-proxy --stdio [FLAGS] -- COMMAND [ARGS]...\n       MCP_PACKAGE=NAME mcp-proxy [FLAGS]",
     after_help = EXAMPLES,
     no_binary_name = true,
     args_override_self = true,
@@ -30,6 +30,9 @@ pub(super) struct Typed {
     /// The port to listen on; 0 takes a free one and prints it. `PORT` is read too [default: 8080]
     #[arg(long, value_name = "PORT", help_heading = "Listening")]
     pub(super) port: Option<String>,
+    /// Open no port: be the stdio server of the client that started this; the command goes after `--`
+    #[arg(long, help_heading = "Listening")]
+    pub(super) stdio: bool,
     /// The path of the MCP endpoint [default: /mcp]
     #[arg(long, value_name = "PATH", help_heading = "Listening")]
     pub(super) mcp_path: Option<String>,
@@ -273,6 +276,7 @@ Examples:
   MCP_PACKAGE=pypi:mcp-server-time mcp-proxy
   MCP_COMMAND='node dist/index.js' mcp-proxy
   mcp-proxy --named-server time 'uvx mcp-server-time' --named-server-config servers.json
+  mcp-proxy --stdio -- uvx mcp-server-time
   mcp-proxy install @modelcontextprotocol/server-filesystem pypi:mcp-server-time
 
 As the first word: help, man, install, and completions bash|zsh|fish.
@@ -341,6 +345,8 @@ pub(super) fn takes(command: &clap::Command, flag: &str) -> Option<Takes> {
     Some(match arg.get_long() {
         Some("env" | "named-server") => Takes::Pair,
         Some("allow-origin" | "cors-header" | "expose-header") => Takes::Several,
+        // With a word after it, it is another program's, which takes a command in one word.
+        Some("stdio") => Takes::One,
         _ if arg.get_action().takes_values() => Takes::One,
         _ => Takes::Nothing,
     })

@@ -333,7 +333,9 @@ pub(super) fn translate(
             None => (flag.as_str(), None),
         };
         let ours = cli::takes(command, name).is_some();
-        match find(name).filter(|_| !ours) {
+        // Alone it is ours, and with a command in the same word it is theirs.
+        let shared = |row: &Row| matches!(row.becomes, Command) && value.is_some();
+        match find(name).filter(|row| !ours || shared(row)) {
             None => {
                 // Typed last, ours wins over theirs.
                 let on = name.strip_prefix("--").unwrap_or_default();

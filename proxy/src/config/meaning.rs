@@ -32,6 +32,8 @@ pub struct Config {
     pub settings: Settings,
     /// Where clients reach us.
     pub listen: Listen,
+    /// No port is opened: the one client is at our standard input and output.
+    pub stdio: bool,
     /// The MCP server at the plain paths; there may be none where there are named ones.
     pub server: Option<Server>,
     /// The MCP servers with names.

@@ -37,6 +37,7 @@ mod scope;
 mod secret;
 mod server;
 pub mod size;
+mod stdio;
 #[cfg(test)]
 mod tests;
 mod translation;

@@ -17,7 +17,7 @@ use super::meaning::{ChildEra, ChildMode, Config, Limits, Listen, Times};
 use super::pick::Picker;
 use super::{
     access, argv, bounds, door, family, idle, install, lasting, log, named, paths, print, server,
-    translation, verbs,
+    stdio, translation, verbs,
 };
 
 /// A wait of no length would be over before it began.
@@ -84,6 +84,7 @@ impl Config {
         let (cache, install) = install::settings(&mut pick, &typed, machine);
         let prewarm = install::prewarm(&mut pick, &typed, install.as_ref(), machine);
         let listen = listen(&mut pick, &typed);
+        let stdio = stdio::read(&mut pick, &typed, &flags);
         // After a misspelt flag its value looks like the command. A fault about that would only
         // distract; with `--` the command is certain.
         // Nor is a server missed where a flag that names one was refused, or where others are named.
@@ -119,7 +120,8 @@ impl Config {
         ];
         let child_era = pick.choice("child-era", typed.child_era.as_ref(), ChildEra::Auto, &eras);
         let (on_child_exit, state_dir) = lasting::read(&mut pick, &typed);
-        let stateless = pick.switch("stateless", typed.stateless);
+        let state_dir = state_dir.filter(|_| !stdio);
+        let stateless = pick.switch("stateless", typed.stateless) && !stdio;
         if stateless && child_mode == ChildMode::Shared {
             pick.notes.warn(
                 "--stateless with --child-mode shared has one server for every principal; without \
@@ -153,6 +155,7 @@ impl Config {
         let mut config = Self {
             settings: print::Settings::default(),
             listen,
+            stdio,
             server,
             named,
             child_mode,

@@ -150,8 +150,10 @@ pub(super) fn display(words: &[String]) -> String {
 fn words(pick: &mut Picker<'_>, command: Vec<String>, with: &[String]) -> Option<Said> {
     let command = match pick.translated.command.clone() {
         Some(_) if !command.is_empty() => {
-            pick.notes
-                .fault("--stdio: a command was typed too; leave one of the two out");
+            pick.notes.fault(
+                "--stdio: a command was typed too; leave one of the two out, or begin it with `--` to \
+                 serve a client at standard input and output",
+            );
             return None;
         }
         Some(text) => one_word(pick, text, "--stdio")?,

@@ -69,12 +69,12 @@ fn legacy(claim: &Claim) -> Result<Era, Fault> {
 }
 
 /// Whether a message says of itself that it is of 2026-07-28 or later.
-fn claims(message: &Message) -> bool {
+pub(super) fn claims(message: &Message) -> bool {
     message.member(Member::MetaProtocolVersion).is_some()
 }
 
 /// Whether a message has what a request of 2026-07-28 must have.
-fn is_whole(message: &Message) -> bool {
+pub(super) fn is_whole(message: &Message) -> bool {
     let version = message
         .string(Member::MetaProtocolVersion)
         .and_then(|text| text.parse::<Version>().ok());

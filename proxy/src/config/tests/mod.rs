@@ -17,6 +17,7 @@ mod named;
 mod print;
 mod server;
 mod settings;
+mod stdio;
 
 /// A machine with a few programs, one folder, one token file, and known random bits.
 struct Toy;

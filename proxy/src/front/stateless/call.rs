@@ -35,12 +35,14 @@ impl Stateless {
             return Err(Fault::Incomplete);
         };
         let (outlet, tap) = Outlet::new(self.settings.outlet);
-        let handle = self.send(Some(headers), whom, message, outlet).await?;
+        let handle = self
+            .send(Some(headers), whom, message, (ONLY, outlet))
+            .await?;
         let wanted = Wanted::counted(handle, &self.in_flight);
         Ok(self.answer(id, tap, wanted).await)
     }
 
-    /// Sends a request to this principal's server.
+    /// Sends a request to this principal's server; its events go to this outlet under this name.
     ///
     /// # Errors
     ///
@@ -51,7 +53,7 @@ impl Stateless {
         headers: Option<&HeaderMap>,
         whom: &Whom,
         message: Message,
-        outlet: Outlet,
+        (exchange, outlet): (ExchangeId, Outlet),
     ) -> Result<Handle, Fault> {
         let mut tries = SEATS_TRIED;
         loop {
@@ -64,7 +66,7 @@ impl Stateless {
             tries -= 1;
             let call = Call {
                 message: message.clone(),
-                exchange: ONLY,
+                exchange,
                 outlet: outlet.clone(),
                 deadline: Instant::now() + self.settings.request,
             };
@@ -158,14 +160,15 @@ async fn check_mirrored(
 
 /// An answer somebody waits for. Dropped before it came, it cancels the call: in this era leaving
 /// is cancelling (2026-07-28, Streamable HTTP, "Cancellation").
-pub(super) struct Wanted {
+#[derive(Debug)]
+pub(in super::super) struct Wanted {
     handle: Option<Handle>,
     /// Where it is counted.
     in_flight: Option<Arc<AtomicUsize>>,
 }
 
 impl Wanted {
-    fn counted(handle: Handle, in_flight: &Arc<AtomicUsize>) -> Self {
+    pub(super) fn counted(handle: Handle, in_flight: &Arc<AtomicUsize>) -> Self {
         in_flight.fetch_add(1, Ordering::Relaxed);
         Self {
             handle: Some(handle),
@@ -178,6 +181,13 @@ impl Wanted {
         Self {
             handle: Some(handle),
             in_flight: None,
+        }
+    }
+
+    /// The client has cancelled it, with a notice of its own.
+    pub(super) fn cancelled(&mut self, notice: Message) {
+        if let Some(handle) = self.handle.take() {
+            handle.cancel(Some(notice));
         }
     }
 
@@ -201,7 +211,7 @@ impl Drop for Wanted {
 }
 
 /// The last message of a request: its client's own id put back.
-pub(super) fn last(id: &Id, outcome: Outcome) -> Option<Message> {
+pub(in super::super) fn last(id: &Id, outcome: Outcome) -> Option<Message> {
     match outcome {
         Outcome::Result(mut message) | Outcome::Error(mut message) => {
             message.set_id(id.clone());
@@ -213,6 +223,6 @@ pub(super) fn last(id: &Id, outcome: Outcome) -> Option<Message> {
 }
 
 /// What is said on a stream that broke its budget.
-pub(super) fn overflowed(id: &Id) -> Message {
+pub(in super::super) fn overflowed(id: &Id) -> Message {
     rescue::lost(id, &Loss::unread())
 }

@@ -45,17 +45,18 @@ pub enum Wrong {
 /// # Errors
 ///
 /// The first thing that is wrong, in the order the specification gives.
-pub(super) fn check(headers: &HeaderMap, message: &Message) -> Result<(), Fault> {
+pub(super) fn check(headers: Option<&HeaderMap>, message: &Message) -> Result<(), Fault> {
     Ok(rungs(headers, message)?)
 }
 
-fn rungs(headers: &HeaderMap, message: &Message) -> Result<(), Wrong> {
+/// Where there is no HTTP there are no headers to compare.
+fn rungs(headers: Option<&HeaderMap>, message: &Message) -> Result<(), Wrong> {
     let version = message
         .string(Member::MetaProtocolVersion)
         .ok_or(Wrong::Envelope(
             "io.modelcontextprotocol/protocolVersion, a string,",
         ))?;
-    if headers.contains_key(&PROTOCOL_VERSION) {
+    if headers.is_some_and(|headers| headers.contains_key(&PROTOCOL_VERSION)) {
         // Which of two versions is meant cannot be known, so neither is judged.
         same(headers, &PROTOCOL_VERSION, &version)?;
     }
@@ -94,7 +95,10 @@ fn names(name: &str) -> Option<Member> {
 }
 
 /// A header that must be there once and say what the body says.
-fn same(headers: &HeaderMap, name: &HeaderName, body: &str) -> Result<(), Wrong> {
+fn same(headers: Option<&HeaderMap>, name: &HeaderName, body: &str) -> Result<(), Wrong> {
+    let Some(headers) = headers else {
+        return Ok(());
+    };
     let said = if *name == NAME {
         mirror::one(headers, name)
     } else {

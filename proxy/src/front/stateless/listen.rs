@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::Fault;
+use super::Stateless;
 use super::call::{ONLY, Wanted};
-use super::{Settings, Stateless};
-use crate::exchange::{Blame, Event, Item, Loss, Outcome, Outlet, Refusal, Tap, Whom};
+use crate::exchange::{Blame, Event, ExchangeId, Item, Loss, Outcome, Outlet, Refusal, Tap, Whom};
 
 /// Waits before a subscription is tried again at another server, one after the other; after the
 /// last one the client is told. Each failed start is a process, so they grow, and a server that dies
@@ -49,27 +49,49 @@ impl Stateless {
         let Some(id) = message.id() else {
             return Err(Fault::Incomplete);
         };
-        let Settings { outlet, .. } = self.settings;
-        let (near, from_server) = Outlet::new(outlet);
-        let handle = self.send(None, &whom, message.clone(), near).await?;
-        let (outer, tap) = Outlet::new(outlet);
+        let (outer, tap) = Outlet::new(self.settings.outlet);
+        let listening = self.subscribe(whom, message, (ONLY, outer)).await?;
+        Ok(self.answer(id, tap, listening).await)
+    }
+
+    /// Begins a subscription, whose events go to this outlet under this name.
+    ///
+    /// # Errors
+    ///
+    /// No server could be had, or it takes nothing.
+    pub(super) async fn subscribe(
+        self: &Arc<Self>,
+        whom: Whom,
+        message: Message,
+        (exchange, outer): (ExchangeId, Outlet),
+    ) -> Result<Listening, Fault> {
+        let Some(id) = message.id() else {
+            return Err(Fault::Incomplete);
+        };
+        let (near, from_server) = Outlet::new(self.settings.outlet);
+        let handle = self
+            .send(None, &whom, message.clone(), (ONLY, near))
+            .await?;
         let subscription = Subscription {
             front: Arc::clone(self),
             whom,
             // Kept for long: not as a slice of a read buffer.
             message: Message::parse(Bytes::copy_from_slice(&message.to_bytes()))?,
             id: id.compact(),
+            exchange,
             outer,
         };
         let wanted = Wanted::uncounted(handle);
-        let task = tokio::spawn(subscription.carry(wanted, from_server));
-        Ok(self.answer(id, tap, Listening(task)).await)
+        Ok(Listening(tokio::spawn(
+            subscription.carry(wanted, from_server),
+        )))
     }
 }
 
 /// The task behind a subscription. Dropped with its client's stream, it ends, and the server is
 /// told.
-pub(super) struct Listening(JoinHandle<()>);
+#[derive(Debug)]
+pub(in super::super) struct Listening(JoinHandle<()>);
 
 impl Drop for Listening {
     fn drop(&mut self) {
@@ -82,6 +104,8 @@ struct Subscription {
     whom: Whom,
     message: Message,
     id: Id,
+    /// Its name in `outer`.
+    exchange: ExchangeId,
     /// Towards the client.
     outer: Outlet,
 }
@@ -140,7 +164,7 @@ impl Subscription {
     }
 
     fn done(&self, outcome: Outcome) {
-        self.outer.push(ONLY, Event::Done(outcome));
+        self.outer.push(self.exchange, Event::Done(outcome));
     }
 
     /// Everything one server says, until it has said its last.
@@ -167,7 +191,7 @@ impl Subscription {
                         self.catch_up(&message);
                     } else {
                         *acknowledged |= first;
-                        self.outer.push(ONLY, Event::Notify(message));
+                        self.outer.push(self.exchange, Event::Notify(message));
                     }
                 }
                 Event::Done(Outcome::Lost(loss)) => return End::Lost(loss),
@@ -188,7 +212,11 @@ impl Subscription {
             tokio::time::sleep(wait).await;
             let (near, from_server) = Outlet::new(self.front.settings.outlet);
             let message = self.message.clone();
-            match self.front.send(None, &self.whom, message, near).await {
+            match self
+                .front
+                .send(None, &self.whom, message, (ONLY, near))
+                .await
+            {
                 Ok(handle) => return Some((Wanted::uncounted(handle), from_server)),
                 Err(Fault::Refused(Refusal::Draining | Refusal::OtherEra { .. })) => return None,
                 Err(fault) => tracing::debug!("a subscription waits for its server: {fault}"),
@@ -225,6 +253,6 @@ impl Subscription {
         let params =
             format!(r#"{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}{members}}}"#);
         let message = mcp_wire::notification(name, Some(params.as_bytes()));
-        self.outer.push(ONLY, Event::Notify(message));
+        self.outer.push(self.exchange, Event::Notify(message));
     }
 }

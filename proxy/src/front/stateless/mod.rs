@@ -11,10 +11,13 @@
 //! to come back to, so whoever drops an answer that was not given ([`Wanted`](call::Wanted))
 //! cancels the call at the server.
 //!
+//! `direct.rs` is the same for a client at a pipe, who has one stream for everything.
+//!
 //! `subscriptions/listen` is a request whose answer is a stream for as long as its client likes;
 //! `listen.rs` carries it from a server that dies to the next.
 
 mod call;
+mod direct;
 mod ladder;
 mod listen;
 pub(super) mod mirror;
@@ -29,10 +32,12 @@ use axum::http::{HeaderMap, Response};
 use mcp_wire::{Kind, Message, method};
 use tokio::sync::watch;
 
+pub(super) use self::call::{last, overflowed};
 pub use self::ladder::Wrong;
+pub(super) use self::stream::Keeper;
 use super::given::Given;
 use super::{Fault, rescue};
-use crate::exchange::{Needs, Principal, Refusal, Servers};
+use crate::exchange::{Needs, Principal, Refusal, Servers, Whom};
 
 /// What this front needs to know.
 #[derive(Clone, Debug)]
@@ -108,13 +113,17 @@ impl Stateless {
         principal: &Principal,
         message: Message,
     ) -> Result<Response<Body>, Fault> {
-        ladder::check(headers, &message)?;
-        self.take_work()?;
+        self.check(Some(headers), &message)?;
         let whom = self.settings.given.whom(headers, principal)?;
         if message.method() == Some(method::LISTEN) {
             return self.listen(whom, message).await;
         }
         self.call(headers, &whom, message).await
+    }
+
+    fn check(&self, headers: Option<&HeaderMap>, message: &Message) -> Result<(), Fault> {
+        ladder::check(headers, message)?;
+        self.take_work()
     }
 
     /// This revision defines no notification of a client over HTTP, and leaves room for those of
@@ -126,19 +135,17 @@ impl Stateless {
         principal: &Principal,
         message: Message,
     ) -> Result<Response<Body>, Fault> {
-        let dropped = [
-            method::INITIALIZED,
-            method::CANCELLED,
-            method::PROGRESS,
-            method::ROOTS_LIST_CHANGED,
-        ];
-        if !message.method().is_some_and(|name| dropped.contains(&name)) {
-            self.take_work()?;
+        if is_for_servers(&message) {
             let whom = self.settings.given.whom(headers, principal)?;
-            let seated = self.seat(&whom, Needs::default()).await?;
-            seated.server.tell(seated.feed, message)?;
+            self.tell(&whom, message).await?;
         }
         Ok(rescue::accepted())
+    }
+
+    async fn tell(&self, whom: &Whom, message: Message) -> Result<(), Fault> {
+        self.take_work()?;
+        let seated = self.seat(whom, Needs::default()).await?;
+        Ok(seated.server.tell(seated.feed, message)?)
     }
 
     fn take_work(&self) -> Result<(), Fault> {
@@ -163,4 +170,15 @@ impl Stateless {
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
+}
+
+/// Whether a notification is passed on.
+fn is_for_servers(message: &Message) -> bool {
+    let dropped = [
+        method::INITIALIZED,
+        method::CANCELLED,
+        method::PROGRESS,
+        method::ROOTS_LIST_CHANGED,
+    ];
+    !message.method().is_some_and(|name| dropped.contains(&name))
 }

@@ -15,11 +15,33 @@ use super::listen::Listening;
 use crate::exchange::{Event, Item, Outcome, Tagged, Tap};
 
 /// What ends when the client leaves.
-pub(super) enum Keeper {
+#[derive(Debug)]
+pub(in super::super) enum Keeper {
     /// A call at a server.
     Call(Wanted),
     /// The task that carries a subscription.
     Listening(#[expect(dead_code, reason = "held to be dropped")] Listening),
+}
+
+impl Keeper {
+    /// The answer has come.
+    pub(in super::super) fn answered(&mut self) {
+        if let Self::Call(wanted) = self {
+            wanted.answered();
+        }
+    }
+
+    /// Its client has cancelled it.
+    pub(in super::super) fn cancelled(mut self, notice: Message) {
+        if let Self::Call(wanted) = &mut self {
+            wanted.cancelled(notice);
+        }
+    }
+
+    /// Whether somebody waits for its end.
+    pub(in super::super) const fn is_call(&self) -> bool {
+        matches!(self, Self::Call(_))
+    }
 }
 
 impl From<Wanted> for Keeper {
@@ -57,9 +79,7 @@ impl ResponseStream {
     /// The answer, as its client's; nothing for a cancelled call.
     pub(super) fn finish(&mut self, outcome: Outcome) -> Option<Message> {
         self.over = true;
-        if let Keeper::Call(wanted) = &mut self.keeper {
-            wanted.answered();
-        }
+        self.keeper.answered();
         last(&self.id, outcome)
     }
 
