@@ -10,4 +10,5 @@
 mod eras;
 mod http;
 mod link;
+mod stdio;
 mod toy;

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{super::proxy::Proxy, session::InSession, sse::OverSse, stateless::Stateless};
+use super::{
+    super::proxy::Proxy, pipe::AtPipe, session::InSession, sse::OverSse, stateless::Stateless,
+};
 
 /// Who talks to the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,17 @@ pub(super) enum Client {
     Session,
     /// The two endpoints of 2024-11-05, as an SDK of 2025-06-18 uses them.
     HttpSse,
+    /// 2026-07-28 at a pipe.
+    StatelessPipe,
+    /// 2025-11-25 at a pipe, which is the session.
+    SessionPipe,
+}
+
+impl Client {
+    /// Whether it starts the proxy as its own, and needs no port.
+    pub(super) const fn is_at_a_pipe(self) -> bool {
+        matches!(self, Self::StatelessPipe | Self::SessionPipe)
+    }
 }
 
 /// What came of a call.
@@ -33,6 +46,7 @@ pub(super) enum Speaker {
     Stateless(Stateless),
     Session(InSession),
     HttpSse(OverSse),
+    Pipe(AtPipe),
 }
 
 macro_rules! each {
@@ -41,17 +55,29 @@ macro_rules! each {
             Speaker::Stateless($one) => $deed,
             Speaker::Session($one) => $deed,
             Speaker::HttpSse($one) => $deed,
+            Speaker::Pipe($one) => $deed,
         }
     };
 }
 
 impl Speaker {
-    /// Begins.
-    pub(super) async fn open(proxy: &Proxy, client: Client) -> Self {
+    /// Begins: with this proxy, or at a pipe with one of its own in front of a toy of these words.
+    pub(super) async fn open(proxy: Option<&Proxy>, client: Client, toy: &[&str]) -> Self {
+        let proxy = || proxy.expect("a proxy with a port");
         match client {
-            Client::Stateless => Self::Stateless(Stateless::open(proxy).await),
-            Client::Session => Self::Session(InSession::open(proxy).await),
-            Client::HttpSse => Self::HttpSse(OverSse::open(proxy).await),
+            Client::Stateless => Self::Stateless(Stateless::open(proxy()).await),
+            Client::Session => Self::Session(InSession::open(proxy()).await),
+            Client::HttpSse => Self::HttpSse(OverSse::open(proxy()).await),
+            Client::StatelessPipe => Self::Pipe(AtPipe::open(true, toy).await),
+            Client::SessionPipe => Self::Pipe(AtPipe::open(false, toy).await),
+        }
+    }
+
+    /// What a proxy that is its own wrote to standard error.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Pipe(one) => one.said(),
+            _ => String::new(),
         }
     }
 
@@ -87,7 +113,8 @@ impl Speaker {
     pub(super) async fn hear_from(&mut self, level: &str) {
         match self {
             Self::Stateless(one) => one.level = Some(level.to_owned()),
-            Self::Session(_) | Self::HttpSse(_) => {
+            Self::Pipe(one) if one.modern => one.level = Some(level.to_owned()),
+            Self::Session(_) | Self::HttpSse(_) | Self::Pipe(_) => {
                 let answer = self
                     .request("logging/setLevel", json!({ "level": level }))
                     .await;
@@ -100,8 +127,9 @@ impl Speaker {
     pub(super) async fn watch(&mut self, uri: &str) {
         match self {
             Self::Stateless(one) => one.watch(uri).await,
+            Self::Pipe(one) if one.modern => one.watch(uri).await,
             // Whoever is in a session is told of the lists unasked.
-            Self::Session(_) | Self::HttpSse(_) => {
+            Self::Session(_) | Self::HttpSse(_) | Self::Pipe(_) => {
                 let answer = self
                     .request("resources/subscribe", json!({ "uri": uri }))
                     .await;

@@ -32,7 +32,7 @@ struct Row {
 
 /// A client of the session eras, over either transport.
 fn in_session(client: Client) -> bool {
-    client != Client::Stateless
+    !matches!(client, Client::Stateless | Client::StatelessPipe)
 }
 
 /// A client and a server whose eras differ, so that everything is translated.
@@ -55,7 +55,7 @@ const TABLE: [Row; Step::ALL.len()] = [
         seen: "mcp-toy speaks 2026-07-28 and misbehaves on request",
         but: &[
             (
-                |client, _| client == Client::Session,
+                |client, _| matches!(client, Client::Session | Client::SessionPipe),
                 "mcp-toy speaks 2025-11-25 and misbehaves on request",
             ),
             (
@@ -164,16 +164,21 @@ pub(super) async fn compose(client: Client, server: Server) {
         Server::Modern => "modern",
         Server::Dual => "dual",
     };
-    let proxy = Arc::new(Proxy::start(&[], &["--era", era]).await);
+    let toy = ["--era", era];
+    let proxy = if client.is_at_a_pipe() {
+        None
+    } else {
+        Some(Arc::new(Proxy::start(&[], &toy).await))
+    };
     let mut conversation: Option<Speaker> = None;
     let mut faults = Vec::new();
     for row in &TABLE {
         let is_pending = pending::row(client, server, row.step);
-        let (step, proxy, going_on) = (row.step, Arc::clone(&proxy), conversation.take());
+        let (step, proxy, going_on) = (row.step, proxy.clone(), conversation.take());
         let told = async move {
             let mut speaker = match going_on {
                 Some(speaker) => speaker,
-                None => Speaker::open(&proxy, client).await,
+                None => Speaker::open(proxy.as_deref(), client, &toy).await,
             };
             let seen = step.tell(&mut speaker).await;
             (speaker, seen)
@@ -196,10 +201,15 @@ pub(super) async fn compose(client: Client, server: Server) {
             (Ok(()), false) | (Err(_), true) => {}
         }
     }
+    let said = match (&proxy, &conversation) {
+        (Some(proxy), _) => proxy.said(),
+        (None, conversation) => conversation
+            .as_ref()
+            .map_or_else(String::new, Speaker::said),
+    };
     let faults = faults.join("\n  ");
     assert!(
         faults.is_empty(),
-        "{client:?} × {server:?}:\n  {faults}\n{}",
-        proxy.said()
+        "{client:?} × {server:?}:\n  {faults}\n{said}",
     );
 }
