@@ -4,8 +4,8 @@
 //! choose an exit code.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 

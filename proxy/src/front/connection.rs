@@ -41,7 +41,7 @@ struct Shared {
     /// Locked for a moment by the one task of the connection; nobody ever waits for it.
     stream: Mutex<TcpStream>,
     /// A request has come.
-    begun: AtomicBool,
+    begun: Arc<AtomicBool>,
     /// What was read last was something, and nobody has asked for more since.
     satisfied: AtomicBool,
     stuck: AtomicUsize,
@@ -52,13 +52,13 @@ struct Shared {
 }
 
 /// Says that a request has come.
-#[derive(Clone, Debug)]
-pub struct Begun(Arc<Shared>);
+#[derive(Clone, Debug, Default)]
+pub struct Begun(Arc<AtomicBool>);
 
 impl Begun {
     /// It has.
     pub(super) fn say(&self) {
-        self.0.begun.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -68,7 +68,7 @@ impl Connection {
         Self {
             shared: Arc::new(Shared {
                 stream: Mutex::new(stream),
-                begun: AtomicBool::new(false),
+                begun: Arc::default(),
                 satisfied: AtomicBool::new(false),
                 stuck: AtomicUsize::new(0),
                 enlisted: AtomicBool::new(false),
@@ -81,7 +81,7 @@ impl Connection {
 
     /// For whoever sees requests.
     pub(super) fn begun(&self) -> Begun {
-        Begun(Arc::clone(&self.shared))
+        Begun(Arc::clone(&self.shared.begun))
     }
 
     /// For whoever drives the connection.

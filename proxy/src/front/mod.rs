@@ -10,7 +10,7 @@
 
 mod body;
 mod caught;
-mod connection;
+pub mod connection;
 mod conversation;
 mod endpoint;
 mod era;
@@ -20,8 +20,8 @@ pub mod given;
 mod headers;
 mod held;
 pub mod http_sse;
-pub mod intake;
 mod inbox;
+pub mod intake;
 pub mod listener;
 pub mod pages;
 mod render;

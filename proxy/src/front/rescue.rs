@@ -4,17 +4,22 @@
 //! was; only here is decided how HTTP says that. A client always gets a JSON-RPC error as the
 //! body, with its own id where that could be read, because most clients show nothing else.
 
+mod replies;
+
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version, object};
+use mcp_wire::{Era, ErrorCode, Id, Message, ParseError, Version};
 
-use super::body;
 use super::stateless::Wrong;
 use crate::exchange::{Blame, Loss, Refusal, Retry};
 use crate::guard;
 use crate::observe::metrics;
+
+pub(super) use self::replies::{
+    accepted, answered, ended, event_stream, metrics_page, page, silent_stream, text, unready,
+};
 
 /// Everything that can be wrong with a request before it is taken. Nothing reached a server.
 #[derive(Debug, thiserror::Error)]
@@ -329,7 +334,7 @@ fn supported(era: Era, requested: Option<&str>) -> Option<Vec<u8>> {
 
 /// A browser may send what it asked about: 204 with these headers (Fetch standard, CORS protocol).
 pub(super) fn preflight(headers: HeaderMap) -> Response<Body> {
-    let mut response = empty(StatusCode::NO_CONTENT);
+    let mut response = replies::empty(StatusCode::NO_CONTENT);
     *response.headers_mut() = headers;
     response
 }
@@ -361,70 +366,6 @@ pub(super) fn lost(id: &Id, loss: &Loss) -> Message {
     )
 }
 
-/// The answer of a server of 2026-07-28, under the status that its error code wants (Streamable
-/// HTTP, and the codes' own sections). An error of a tool or of a prompt is a message like any
-/// other: the transport has done its work.
-pub(super) fn answered(message: Message) -> Response<Body> {
-    let code = message.error().and_then(|error| object::get(error, "code"));
-    let code = code
-        .and_then(|code| std::str::from_utf8(code).ok()?.parse().ok())
-        .map(ErrorCode);
-    let mut response = body::json(&[message], false);
-    *response.status_mut() = match code {
-        Some(ErrorCode::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
-        Some(
-            ErrorCode::PARSE_ERROR
-            | ErrorCode::INVALID_REQUEST
-            | ErrorCode::HEADER_MISMATCH
-            | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
-            | ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
-        ) => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
-    };
-    response
-}
-
-/// A notification or an answer was taken: 202 without a body (Streamable HTTP, sending messages).
-pub(super) fn accepted() -> Response<Body> {
-    empty(StatusCode::ACCEPTED)
-}
-
-/// A session was ended as its client wished.
-pub(super) fn ended() -> Response<Body> {
-    empty(StatusCode::OK)
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
-/// A stream of events. Nothing between here and the client may keep events back.
-pub(super) fn event_stream(body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache, no-transform"),
-    );
-    headers.insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
-    response
-}
-
-/// The answer to a call its client cancelled: a stream that ends without one, because the client
-/// expects none (2025-11-25, basic/utilities/cancellation).
-pub(super) fn silent_stream() -> Response<Body> {
-    event_stream(Body::empty())
-}
-
 /// A request that was refused where no status can say so: an element of a batch, or whatever came
 /// after a 202.
 pub(super) fn refused(id: Option<&Id>, fault: &Fault) -> Message {
@@ -434,34 +375,4 @@ pub(super) fn refused(id: Option<&Id>, fault: &Fault) -> Message {
         &fault.to_string(),
         fault.data().as_deref(),
     )
-}
-
-/// A page for programs.
-pub(super) fn page(value: &serde_json::Value) -> Response<Body> {
-    with_type("application/json", format!("{value:#}\n"))
-}
-
-/// A page for people.
-pub(super) fn text(text: String) -> Response<Body> {
-    with_type("text/plain; charset=utf-8", text)
-}
-
-/// The page of metrics (Prometheus text format 0.0.4).
-pub(super) fn metrics_page(text: String) -> Response<Body> {
-    with_type("text/plain; version=0.0.4; charset=utf-8", text)
-}
-
-/// A page that tells a monitor to look elsewhere.
-pub(super) fn unready(value: &serde_json::Value) -> Response<Body> {
-    let mut response = page(value);
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response
-}
-
-fn with_type(kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }

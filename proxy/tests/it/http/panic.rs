@@ -18,7 +18,7 @@ use hyper::{
 use mcp_proxy::{
     assemble,
     config::Config,
-    front::router::Doorway,
+    front::{connection::Begun, router::Doorway},
     guard::forwarded::Peer,
     observe::{metrics, panic},
 };
@@ -65,10 +65,11 @@ async fn a_bug_met_by_one_request_is_its_500_and_others_are_served() {
     let config = Config::read(line, &BTreeMap::new()).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let proxy = assemble::proxy(&config, address, None, None, None, None);
-    let doorway = proxy.app.met_by(Peer {
+    let peer = Peer {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         is_secure: false,
-    });
+    };
+    let doorway = proxy.app.met_by(peer, Begun::default());
     let (status, body) = post(&doorway, Bug).await;
     assert_eq!(status, 500);
     let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
