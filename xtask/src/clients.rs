@@ -36,6 +36,8 @@ struct Conversation {
     told: Vec<OsString>,
     /// Nobody has built yet what it needs: it has to fail until somebody does.
     is_pending: bool,
+    /// The client starts the proxy by itself, and is told its command line instead of an address.
+    at_a_pipe: bool,
 }
 
 /// Runs the scripts and prints their checks.
@@ -185,6 +187,10 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
             is_pending: true,
             ..world.talk("sessions.py", modern_only())
         },
+        world.pipe("pipe.py", &world.legacy, &["legacy.py"]),
+        world.pipe("pipe.py", &world.newest, &["modern.py", "--modern-only"]),
+        world.pipe("pipe_newest.py", &world.legacy, &["legacy.py"]),
+        world.pipe("pipe_newest.py", &world.newest, &["modern.py"]),
         world.talk("sse.mjs", by_sse),
         world.talk("sse.py", by_sse_too),
         Conversation {
@@ -266,7 +272,7 @@ impl World {
 
     fn talk(&self, script: &'static str, proxy: Command) -> Conversation {
         let program = match script {
-            "newest.py" | "stateless.py" | "published.py" => &self.newest,
+            "newest.py" | "stateless.py" | "published.py" | "pipe_newest.py" => &self.newest,
             script if script.ends_with(".py") => &self.legacy,
             _ => &self.node.program,
         };
@@ -281,6 +287,21 @@ impl World {
             client,
             told: Vec::new(),
             is_pending: false,
+            at_a_pipe: false,
+        }
+    }
+
+    /// A client that starts the proxy by itself, in front of a server that is a script.
+    fn pipe(&self, script: &'static str, python: &Path, server: &[&str]) -> Conversation {
+        let mut proxy = Command::new(&self.proxy);
+        proxy.args(["--stdio", "--"]).arg(python);
+        if let [file, words @ ..] = server {
+            let children = place::root().join("proxy/tests/children");
+            proxy.arg(children.join(file)).args(words);
+        }
+        Conversation {
+            at_a_pipe: true,
+            ..self.talk(script, proxy)
         }
     }
 }
@@ -309,17 +330,26 @@ fn held(conversation: Conversation, log: &Log) -> Result<Tally> {
         mut client,
         told,
         is_pending: _,
+        at_a_pipe,
     } = conversation;
     let mut tally = Tally::default();
-    let proxy = match Proxy::start(&mut proxy, log) {
-        Ok(proxy) => proxy,
-        Err(sentence) => {
-            log.line(&format!("not ok {script}: {sentence}"))?;
-            tally.count(script, false);
-            return Ok(tally);
+    let proxy = if at_a_pipe {
+        client.arg(proxy.get_program()).args(proxy.get_args());
+        None
+    } else {
+        match Proxy::start(&mut proxy, log) {
+            Ok(proxy) => {
+                client.arg(&proxy.url);
+                Some(proxy)
+            }
+            Err(sentence) => {
+                log.line(&format!("not ok {script}: {sentence}"))?;
+                tally.count(script, false);
+                return Ok(tally);
+            }
         }
     };
-    client.arg(&proxy.url).args(told);
+    client.args(told);
     let before = log.read()?.len();
     let ended = run::logged(&mut client, log, SCRIPT_LIMIT);
     drop(proxy);

@@ -217,7 +217,7 @@ pub(super) struct Typed {
     /// The longest request body [default: 4MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(super) max_body_size: Option<String>,
-    /// The longest line a server may write [default: 32MiB]
+    /// The longest line a server, or a client at a pipe, may write [default: 32MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(super) max_line_size: Option<String>,
     /// What may wait for one server to read it [default: 16MiB]

@@ -44,12 +44,6 @@ pub enum Fault {
         "the proxy holds as much for its clients as it may; try again soon, or raise --memory-budget"
     )]
     NoMemory,
-    /// A line of a client at a pipe is longer than allowed.
-    #[error("the line is too long ({length} bytes); --max-line-size allows more")]
-    LongLine {
-        /// The length of the line.
-        length: u64,
-    },
     /// The client accepts nothing we could send.
     #[error("the Accept header must allow {wanted}")]
     NotAcceptable {
@@ -219,7 +213,7 @@ impl Fault {
             | Self::NotResumable => StatusCode::BAD_REQUEST,
             Self::Wrong(Wrong::Method(_)) => StatusCode::NOT_FOUND,
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge { .. } | Self::LongLine { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -267,7 +261,6 @@ impl Fault {
             | Self::InitializeInBatch
             | Self::IdInFlight
             | Self::InitializedTwice
-            | Self::LongLine { .. }
             | Self::NotInitialized => ErrorCode::INVALID_REQUEST,
             Self::Panicked => ErrorCode::INTERNAL_ERROR,
             _ => ErrorCode::SERVER_ERROR,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mcp_wire::{Body, Era, Id, Kind, Line, Message, ParseError, method};
+use mcp_wire::{Body, Era, ErrorCode, Id, Kind, Line, Message, ParseError, method};
 
 use super::super::conversation::{self, MAX_BATCH};
 use super::super::http_sse::{Connected, HttpSse};
@@ -47,7 +47,11 @@ impl Desk {
                 // The head is no whole message, so reading it only tells whose request it was.
                 let fault = Message::parse(head).err();
                 let id = fault.and_then(asked);
-                return self.voice.refuse(id.as_ref(), &Fault::LongLine { length });
+                let sentence =
+                    format!("the line is too long ({length} bytes); --max-line-size allows more");
+                let code = ErrorCode::INVALID_REQUEST;
+                let message = mcp_wire::error_message(id.as_ref(), code, &sentence, None);
+                return self.voice.say(message);
             }
         };
         let length = text.len();
