@@ -34,8 +34,6 @@ struct Conversation {
     proxy: Command,
     client: Command,
     told: Vec<OsString>,
-    /// Nobody has built yet what it needs: it has to fail until somebody does.
-    is_pending: bool,
     /// The client starts the proxy by itself, and is told its command line instead of an address.
     at_a_pipe: bool,
 }
@@ -183,10 +181,7 @@ fn conversations(world: &World, folder: &Path) -> Result<Vec<Conversation>> {
         stateless("stateless.py", legacy_only(), "legacy-child"),
         stateless("stateless.mjs", legacy_only(), "legacy-child"),
         world.talk("sessions.py", dual()),
-        Conversation {
-            is_pending: true,
-            ..world.talk("sessions.py", modern_only())
-        },
+        world.talk("sessions.py", modern_only()),
         world.pipe("pipe.py", &world.legacy, &["legacy.py"]),
         world.pipe("pipe.py", &world.newest, &["modern.py", "--modern-only"]),
         world.pipe("pipe_newest.py", &world.legacy, &["legacy.py"]),
@@ -286,7 +281,6 @@ impl World {
             proxy,
             client,
             told: Vec::new(),
-            is_pending: false,
             at_a_pipe: false,
         }
     }
@@ -310,26 +304,12 @@ fn npm(package: &str) -> Result<String> {
     Ok(format!("{package}@{}", fetch::npm_version(package)?))
 }
 
-/// What a conversation comes to. One that is pending counts as one check, which passes while it fails.
 fn hold(conversation: Conversation, log: &Log) -> Result<Tally> {
-    let (script, is_pending) = (conversation.script, conversation.is_pending);
-    let tally = held(conversation, log)?;
-    if !is_pending {
-        return Ok(tally);
-    }
-    let mut one = Tally::default();
-    let name = format!("{script}: passes, and is still said to be pending");
-    one.count(&name, !tally.failed.is_empty());
-    Ok(one)
-}
-
-fn held(conversation: Conversation, log: &Log) -> Result<Tally> {
     let Conversation {
         script,
         mut proxy,
         mut client,
         told,
-        is_pending: _,
         at_a_pipe,
     } = conversation;
     let mut tally = Tally::default();

@@ -42,6 +42,7 @@ Usage: cargo xtask VERB
   bench [--quick] [--report]    what a call costs, beside the thinnest bridge; --report only prints
   bench wire                    the benchmarks of the byte path
   bench warm                    starting an installed package, beside npx -y
+  bench parked                  the memory of eight calls that wait for a person
   fuzz [TARGET] [--seconds N]   fuzz targets on the nightly toolchain (60 seconds each)
   fetch                         what the tests need, ahead of time
 

@@ -5,6 +5,7 @@
 //! bars are ratios too, but for the one in bytes.
 
 mod figures;
+mod parked;
 mod subject;
 
 use std::process::Command;
@@ -84,6 +85,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         let proxy = Profile::Release.build(&log)?;
         let script = place::root().join("bench/warm.py");
         return run::show(Command::new("python3").arg(script).arg(proxy));
+    }
+    if arguments == ["parked"] {
+        return parked::run();
     }
     let asked = Asked::read(arguments)?;
     run::show(cargo().args([

@@ -4,7 +4,7 @@
 //!
 //! A [`Station`] is one running server and what its clients share of it: it was greeted by the proxy
 //! with what they can be asked (a [`Profile`](crate::exchange::Profile)), so that it asks for no more.
-//! A request loses what only 2026-07-28 has (`stamp.rs`) and goes to the server; a [`Round`] hears
+//! A request loses what only 2026-07-28 has (`stamp.rs`) and goes to the server; a [`Round`](round::Round) hears
 //! what the server makes of it, in the client's place, and passes it on with what 2026-07-28 wants
 //! said.
 //!
