@@ -40,6 +40,10 @@ impl Pool {
             Sharing::All => Whose::default(),
             Sharing::Session | Sharing::Principal => self.whose(&seat),
         };
+        if self.eras.are_known_to_be_old(Instant::now()) {
+            // Whether they still are is looked at when a process starts.
+            return self.translated(seat).await;
+        }
         let modern = match self.modern_child(whose).await {
             Err(Refusal::OtherEra {
                 speaks: Era::Legacy,

@@ -101,6 +101,13 @@ impl Remembered {
         eras
     }
 
+    /// Whether nothing newer than the session eras is to be expected of the server as it was started
+    /// last.
+    pub(super) fn are_known_to_be_old(&self, now: Instant) -> bool {
+        let found = self.found.lock();
+        found.eras.modern == Some(false) || found.doubted.is_some_and(|until| now < until)
+    }
+
     /// The server did not say that it speaks the modern era, in a way that may be bad luck: it
     /// died, was silent, or wrote garbage, and then answered in the old way. That is believed for a
     /// while, so that not every request costs two processes, and never written down.

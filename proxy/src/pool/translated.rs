@@ -146,6 +146,8 @@ impl Pool {
         crew: &Crew,
     ) -> Result<Arc<Station>, Refusal> {
         self.still_serving()?;
+        // A package that was installed anew may be another server, which the next request finds out.
+        self.known_eras().await?;
         // The warm ones were started with nobody's credentials.
         let spare = whose.is_plain().then(|| self.take_spare()).flatten();
         let legacy = match spare {

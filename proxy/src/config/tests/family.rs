@@ -329,10 +329,10 @@ fn a_switch_that_is_typed_off_wins_over_its_variable() {
 fn after_the_command_their_flags_belong_to_the_server() {
     let config = good("node --stdio --apiKey k --port 1", &[]);
     assert_eq!(command(&config), "/bin/node --stdio --apiKey k --port 1");
-    // A value that is missing does not take the next flag for one.
+    // Their --stdio has a value, ours has none: the next flag is not taken for one.
     assert_eq!(
         faults("--stdio --port 1 -- node", &[]),
-        ["--stdio needs a value"]
+        ["--stdio opens no port, so there is nothing to do for --port; leave that out"]
     );
     let config = read("--stdio node", &[("MCP_PACKAGE", "p")]).unwrap();
     assert_eq!(command(&config), "/bin/node");

@@ -136,15 +136,16 @@ impl Round {
         let message = &call.message;
         let properties = method::properties(message.method().unwrap_or_default());
         let may_ask = properties.may_ask;
+        let task = needs_task(station, message)
+            .then(|| call.deadline.saturating_duration_since(Instant::now()));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             station: Arc::clone(station),
             principal: principal.clone(),
             request: (may_ask && !station.profile.is_none()).then(|| message.clone()),
             may_ask,
-            knows_tasks: long::declares(message),
-            task: needs_task(station, message)
-                .then(|| call.deadline.saturating_duration_since(Instant::now())),
+            knows_tasks: task.is_some() && long::declares(message),
+            task,
             known: method::is_known(message.method().unwrap_or_default()),
             cacheable: properties.cacheable,
             level: message
@@ -306,7 +307,8 @@ impl Round {
         }
         let outcome = match outcome {
             Outcome::Result(mut message) => {
-                stamp::complete(&mut message, &self.station.welcome.info, self.cacheable);
+                let welcome = &self.station.welcome;
+                stamp::complete(&mut message, &welcome.info, &welcome.stamps, self.cacheable);
                 Outcome::Result(message)
             }
             Outcome::Error(message) => {
@@ -363,7 +365,8 @@ impl Round {
 
 /// Whether a call is of a tool that runs as a task or not at all.
 fn needs_task(station: &Station, message: &Message) -> bool {
-    message.method() == Some(method::TOOLS_CALL)
+    station.welcome.tasks
+        && message.method() == Some(method::TOOLS_CALL)
         && message
             .string(Member::Name)
             .is_some_and(|name| station.tools.now().needs_task(&name))

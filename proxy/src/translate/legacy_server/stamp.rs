@@ -2,6 +2,7 @@
 //! the bytes it was.
 
 use bytes::Bytes;
+use mcp_wire::object::Key;
 use mcp_wire::{ErrorCode, Member, Message, Span, object};
 
 use super::welcome::{SERVER_INFO, meta};
@@ -14,13 +15,17 @@ const RESERVED: &str = "io.modelcontextprotocol/";
 pub(super) fn to_legacy(message: &mut Message) {
     if let Some(meta) = message.member_span(Member::Meta) {
         let text = message.member(Member::Meta).unwrap_or_default();
-        let reserved: Vec<String> = object::members(text)
-            .map(|entry| entry.key.name())
-            .filter(|name| name.starts_with(RESERVED))
-            .map(|name| name.into_owned())
-            .collect();
-        for name in reserved {
-            message.remove_member(meta, &name);
+        if object::members(text).all(|entry| is_reserved(&entry.key)) {
+            // Nearly always, and one edit instead of one for each.
+            message.replace_span(meta, Bytes::from_static(b"{}"));
+        } else {
+            let reserved: Vec<String> = object::members(text)
+                .filter(|entry| is_reserved(&entry.key))
+                .map(|entry| entry.key.name().into_owned())
+                .collect();
+            for name in reserved {
+                message.remove_member(meta, &name);
+            }
         }
     }
     if let Some(params) = message.params_span() {
@@ -36,6 +41,10 @@ pub(super) fn to_legacy(message: &mut Message) {
     }
 }
 
+fn is_reserved(key: &Key<'_>) -> bool {
+    key.name().starts_with(RESERVED)
+}
+
 const fn name(member: Member) -> &'static str {
     match member {
         Member::InputResponses => "inputResponses",
@@ -43,9 +52,38 @@ const fn name(member: Member) -> &'static str {
     }
 }
 
+/// What is said of a result that says none of it itself, which is nearly every one of these servers.
+#[derive(Clone, Debug)]
+pub(super) struct Stamps {
+    plain: Bytes,
+    cacheable: Bytes,
+}
+
+impl Stamps {
+    /// For results of a server that gave this `Implementation`, if it gave one.
+    pub(super) fn of(info: &[u8]) -> Self {
+        let tail = if info.is_empty() {
+            Vec::new()
+        } else {
+            [b",\"_meta\":", &meta(info)[..]].concat()
+        };
+        let whole = |hints: &[u8]| Bytes::from([KIND, hints, &tail].concat());
+        Self {
+            plain: whole(b""),
+            cacheable: whole(HINTS),
+        }
+    }
+}
+
+/// That a result is complete.
+const KIND: &[u8] = br#","resultType":"complete""#;
+
+/// For how long it holds, where that may matter to the client.
+const HINTS: &[u8] = br#","ttlMs":0,"cacheScope":"private""#;
+
 /// Says of a result what 2026-07-28 wants said: that it is complete, where it comes from, and for how
 /// long it holds if that may matter to the client.
-pub(super) fn complete(message: &mut Message, info: &[u8], cacheable: bool) {
+pub(super) fn complete(message: &mut Message, info: &[u8], stamps: &Stamps, cacheable: bool) {
     let Some((result, whole)) = message.result().zip(message.result_span()) else {
         return;
     };
@@ -63,6 +101,19 @@ pub(super) fn complete(message: &mut Message, info: &[u8], cacheable: bool) {
             said.scope = true;
         }
     }
+    let end = Span {
+        start: whole.end - 1,
+        end: whole.end - 1,
+    };
+    if said.nothing_of_it() && own_meta.is_none() {
+        let stamp = if cacheable {
+            &stamps.cacheable
+        } else {
+            &stamps.plain
+        };
+        message.replace_span(end, stamp.clone());
+        return;
+    }
     let mut text = Vec::with_capacity(160 + info.len());
     let mut put = |member: &[u8]| {
         if said.any {
@@ -72,7 +123,7 @@ pub(super) fn complete(message: &mut Message, info: &[u8], cacheable: bool) {
         text.extend_from_slice(member);
     };
     if !said.kind {
-        put(br#""resultType":"complete""#);
+        put(&KIND[1..]);
     }
     if cacheable && !said.ttl {
         put(br#""ttlMs":0"#);
@@ -89,8 +140,7 @@ pub(super) fn complete(message: &mut Message, info: &[u8], cacheable: bool) {
             None => put(&[&b"\"_meta\":"[..], &meta(info)].concat()),
         }
     }
-    let end = whole.end - 1;
-    message.replace_span(Span { start: end, end }, Bytes::from(text));
+    message.replace_span(end, Bytes::from(text));
 }
 
 /// What a result says already.
@@ -100,6 +150,13 @@ struct Said {
     kind: bool,
     ttl: bool,
     scope: bool,
+}
+
+impl Said {
+    /// It says something, and nothing of what is to be said.
+    const fn nothing_of_it(&self) -> bool {
+        self.any && !self.kind && !self.ttl && !self.scope
+    }
 }
 
 /// An error as clients of 2026-07-28 know it: that revision has no code of its own for a resource
@@ -205,7 +262,8 @@ mod tests {
         ] {
             let frame = |result| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
             let mut message = message(&frame(result));
-            complete(&mut message, br#"{"name":"s"}"#, cacheable);
+            let info = br#"{"name":"s"}"#;
+            complete(&mut message, info, &Stamps::of(info), cacheable);
             assert_eq!(text(&message), frame(stamped));
         }
     }

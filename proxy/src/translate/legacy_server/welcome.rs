@@ -5,6 +5,7 @@ use bytes::Bytes;
 use mcp_wire::{Version, object};
 
 use super::long::EXTENSION;
+use super::stamp::Stamps;
 
 /// By what a result names the server it comes from.
 pub(super) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
@@ -16,6 +17,8 @@ pub(super) struct Welcome {
     pub(super) discovered: Bytes,
     /// The text of the server's `Implementation`; empty if it gave none.
     pub(super) info: Bytes,
+    /// What is said of results that say nothing themselves.
+    pub(super) stamps: Stamps,
     /// What the two sides speak.
     pub(super) version: Version,
     pub(super) tools: bool,
@@ -50,6 +53,7 @@ impl Welcome {
         Self {
             discovered: discovered(result, capabilities, info),
             info: Bytes::copy_from_slice(info),
+            stamps: Stamps::of(info),
             version: version.unwrap_or(Version::LATEST_LEGACY),
             tools: object::get(capabilities, "tools").is_some(),
             tasks: runs_tasks(capabilities),

@@ -119,7 +119,12 @@ async fn what_only_one_era_has_is_answered_here() {
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_runs_as_a_task_is_answered_plainly() {
     let desk = Desk::new(settings(None), true);
-    let mut place = Place::open(&desk, Profile::FORM, r#"{"tools":{},"tasks":{}}"#).await;
+    let mut place = Place::open(
+        &desk,
+        Profile::FORM,
+        r#"{"tools":{},"tasks":{"requests":{"tools":{"call":{}}}}}"#,
+    )
+    .await;
     tokio::task::yield_now().await;
     let list = place.stage.hears_of("tools/list");
     place.stage.answers(

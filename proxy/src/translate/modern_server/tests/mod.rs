@@ -6,7 +6,7 @@ mod rounds;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mcp_wire::{ErrorCode, Id, Member, Message};
+use mcp_wire::{ErrorCode, Id, Message};
 
 use super::Interpreter;
 use crate::back::modern::{Modern, Neighbours};
