@@ -4,19 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use mcp_wire::{Member, Message, Span, Version, object};
 
-use crate::exchange::Profile;
-
-/// The names of log levels (RFC 5424), as both eras spell them.
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
+use crate::exchange::{Profile, level};
 
 /// The capabilities of the session eras that 2026-07-28 has, too. `tasks` are another thing there.
 const CAPABILITIES: [&str; 4] = ["elicitation", "sampling", "roots", "experimental"];
@@ -105,7 +93,7 @@ impl Client {
     /// The client wants log records from this level on. False, and nothing changes, where there is
     /// no such level.
     pub(super) fn wants(&mut self, level: &str) -> bool {
-        let known = LEVELS.into_iter().find(|known| *known == level);
+        let known = level::position(level).and_then(level::name);
         if known.is_some() {
             *self = Self::with(self.info.clone(), self.capabilities.clone(), known);
         }
