@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::escape::escape;
+use super::timestamp;
 
 /// How much of a label is shown in text, in bytes.
 const MAX_LABEL: usize = 200;
@@ -69,8 +69,7 @@ where
                 write!(said, " {}", fields.fields)?;
             }
         }
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let time = timestamp();
         let level = metadata.level();
         let (dim, colour, plain) = match (self.coloured, *level) {
             (false, _) => ("", "", ""),
@@ -131,8 +130,7 @@ where
             }
         }
         event.record(&mut members);
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let time = timestamp();
         let metadata = event.metadata();
         for (name, value) in [
             ("timestamp", time.into()),

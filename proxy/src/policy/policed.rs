@@ -124,7 +124,7 @@ impl Servers for Policed {
                 server: Arc::new(Place {
                     server: seated.server,
                     who,
-                    deferred: Arc::default(),
+                    deferred: OnceLock::new(),
                 }),
             })
         })
@@ -151,8 +151,8 @@ pub(super) fn count_budget(refusal: &Refusal) {
 pub(super) struct Place {
     pub(super) server: Arc<dyn Server>,
     pub(super) who: Arc<Who>,
-    /// Calls that wait until it is known what they would do.
-    pub(super) deferred: Arc<Deferred>,
+    /// Calls that wait until it is known what they would do; absent as long as there was none.
+    pub(super) deferred: OnceLock<Arc<Deferred>>,
 }
 
 /// Whose place it is, and what its calls go through.
@@ -218,25 +218,29 @@ impl Server for Place {
     }
 
     fn cancel(&self, key: Key, notice: Option<Message>) {
-        match Deferred::has(key) {
-            true => self.deferred.cancel(key, notice, &*self.server),
-            false => self.server.cancel(key, notice),
+        match self.deferred.get().filter(|_| Deferred::has(key)) {
+            Some(deferred) => deferred.cancel(key, notice, &*self.server),
+            None => self.server.cancel(key, notice),
         }
     }
 
     fn attach(&self, key: Key, outlet: Outlet) {
-        match Deferred::has(key) {
-            true => self.deferred.attach(key, outlet, &*self.server),
-            false => self.server.attach(key, outlet),
+        match self.deferred.get().filter(|_| Deferred::has(key)) {
+            Some(deferred) => deferred.attach(key, outlet, &*self.server),
+            None => self.server.attach(key, outlet),
         }
     }
 
     fn in_flight(&self, feed: FeedId) -> usize {
-        self.deferred.in_flight(self.server.in_flight(feed))
+        let at_server = self.server.in_flight(feed);
+        let deferred = self.deferred.get();
+        deferred.map_or(at_server, |deferred| deferred.in_flight(at_server))
     }
 
     fn leave(&self, feed: FeedId, loss: &Loss) {
-        self.deferred.leave(loss);
+        if let Some(deferred) = self.deferred.get() {
+            deferred.leave(loss);
+        }
         self.server.leave(feed, loss);
     }
 

@@ -43,8 +43,8 @@ impl Place {
             .message
             .member(Member::Meta)
             .map(Bytes::copy_from_slice);
-        let key = self.deferred.take(call);
-        let deferred = Arc::clone(&self.deferred);
+        let deferred = Arc::clone(self.deferred.get_or_init(Arc::default));
+        let key = deferred.take(call);
         watched.waits_at(Slot {
             deferred: Arc::clone(&deferred),
             key,

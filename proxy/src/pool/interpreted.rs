@@ -7,7 +7,6 @@ use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::slots::Whose;
 use super::{Pool, Sharing};
 use crate::back::modern::Modern;
 use crate::exchange::{Principal, Refusal, Seat, Seated};
@@ -54,10 +53,7 @@ impl Interpreters {
 impl Pool {
     /// A place for a client of the session eras at a server that does not speak them.
     pub(super) async fn interpreted(&self, seat: Seat) -> Result<Seated, Refusal> {
-        let whose = match self.settings.sharing {
-            Sharing::All => Whose::default(),
-            Sharing::Session | Sharing::Principal => self.whose(&seat),
-        };
+        let whose = self.served_with(&seat);
         let modern = self.modern_child(whose).await.inspect_err(|refusal| {
             if matches!(
                 refusal,

@@ -13,8 +13,8 @@ use std::time::Duration;
 use mcp_wire::Era;
 use tokio::time::Instant;
 
+use super::Pool;
 use super::slots::Whose;
-use super::{Pool, Sharing};
 use crate::back::modern::{Modern, Neighbours};
 use crate::back::verdict::Finding;
 use crate::exchange::{Refusal, Seat, Seated};
@@ -36,15 +36,11 @@ const RETRY_OTHER_VERSION: Duration = Duration::from_secs(60);
 impl Pool {
     /// A place for a client of 2026-07-28.
     pub(super) async fn modern(&self, seat: Seat) -> Result<Seated, Refusal> {
-        let whose = match self.settings.sharing {
-            Sharing::All => Whose::default(),
-            Sharing::Session | Sharing::Principal => self.whose(&seat),
-        };
         if self.eras.are_known_to_be_old(Instant::now()) {
             // Whether they still are is looked at when a process starts.
             return self.translated(seat).await;
         }
-        let modern = match self.modern_child(whose).await {
+        let modern = match self.modern_child(self.served_with(&seat)).await {
             Err(Refusal::OtherEra {
                 speaks: Era::Legacy,
             }) => return self.translated(seat).await,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Pool;
 use super::children::Running;
 use super::slots::Whose;
+use super::{Pool, Sharing};
 use crate::back::legacy::Legacy;
 use crate::exchange::Seat;
 use crate::link::child::{Command, Settings as LinkSettings};
@@ -18,6 +18,15 @@ impl Pool {
             principal: Some(seat.principal.clone()),
             brought: seat.variables.clone(),
             given: given.unwrap_or_default(),
+        }
+    }
+
+    /// For whom the child of this seat's requests is, where they need no session: everybody, or its
+    /// principal.
+    pub(super) fn served_with(&self, seat: &Seat) -> Whose {
+        match self.settings.sharing {
+            Sharing::All => Whose::default(),
+            Sharing::Session | Sharing::Principal => self.whose(seat),
         }
     }
 

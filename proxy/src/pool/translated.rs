@@ -12,9 +12,9 @@ use mcp_wire::Era;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::Pool;
 use super::crew::Crew;
 use super::slots::{MAX_VARIANTS, Whose};
-use super::{Pool, Sharing};
 use crate::back::legacy::Legacy;
 use crate::exchange::{FeedId, Principal, Profile, Refusal, Seat, Seated};
 use crate::translate::legacy_server::{Desk, Doorbell, LegacyServer, Settings, Station, Turn};
@@ -96,10 +96,7 @@ impl LegacyServer for Legacy {
 impl Pool {
     /// A place for one request of a client of 2026-07-28 at a server that does not speak it.
     pub(super) async fn translated(&self, seat: Seat) -> Result<Seated, Refusal> {
-        let whose = match self.settings.sharing {
-            Sharing::All => Whose::default(),
-            Sharing::Session | Sharing::Principal => self.whose(&seat),
-        };
+        let whose = self.served_with(&seat);
         let needs = seat.needs;
         let parked = needs.resumes.as_ref().and_then(|state| {
             let desk = self.translation.desk(&whose);

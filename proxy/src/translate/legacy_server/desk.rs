@@ -22,9 +22,6 @@ use crate::exchange::Profile;
 /// heard and who sends its retry again.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Between two looks whether a task has ended.
-const LOOK: Duration = Duration::from_secs(1);
-
 /// Calls that have become tasks, ten minutes beyond their end. Further ones are answered plainly.
 const MAX_LONG: usize = 64;
 
@@ -103,15 +100,16 @@ impl Desk {
     }
 
     /// Keeps a call that has become a task, for a while beyond its end.
-    pub(super) fn keep_long(self: &Arc<Self>, id: ParkId, round: &Arc<Round>) {
+    pub(super) fn keep_long(&self, id: ParkId, round: &Arc<Round>) {
         self.long.fetch_add(1, Ordering::AcqRel);
         self.parked(id, round);
-        let (desk, round) = (Arc::downgrade(self), Arc::downgrade(round));
+    }
+
+    /// Such a call is over: its client has a while to ask how it ended.
+    pub(super) fn long_ended(self: &Arc<Self>, id: ParkId) {
+        let desk = Arc::downgrade(self);
         tokio::spawn(async move {
-            while round.upgrade().is_some_and(|round| !round.is_over()) {
-                tokio::time::sleep(LOOK).await;
-            }
-            tokio::time::sleep(long::kept()).await;
+            tokio::time::sleep(long::KEPT).await;
             if let Some(desk) = desk.upgrade() {
                 let _round = desk.parks.lock().remove(&id);
                 desk.long.fetch_sub(1, Ordering::AcqRel);

@@ -27,14 +27,14 @@ pub(super) const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const QUICK: Duration = Duration::from_secs(5);
 
 /// How long the end of a task is kept for its client.
-const KEPT: Duration = Duration::from_secs(10 * 60);
+pub(super) const KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// How often a client should ask.
 const POLL: Duration = Duration::from_secs(1);
 
 /// A call that has become a task.
 pub(super) struct Long {
-    id: ParkId,
+    pub(super) id: ParkId,
     created: String,
     updated: String,
     ended: Option<Ended>,
@@ -201,11 +201,6 @@ impl Round {
             let _late = self.station.server.answer(self.station.feed, ask, reply);
         }
     }
-}
-
-/// How long the end of a task is kept.
-pub(super) const fn kept() -> Duration {
-    KEPT
 }
 
 /// `tasks/get`, `tasks/update` and `tasks/cancel`: answered by the proxy, about tasks of its own.

@@ -165,11 +165,6 @@ impl Round {
         })
     }
 
-    /// Whether nothing more will come of it.
-    pub(super) fn is_over(&self) -> bool {
-        self.inner.lock().phase == Phase::Over
-    }
-
     /// A log record about this call.
     pub(super) fn log(&self, record: Message) {
         self.tell(record);
@@ -305,6 +300,7 @@ impl Round {
             self.wait_for(id, left);
             return;
         }
+        self.served.store(true, Ordering::Release);
         let outcome = match outcome {
             Outcome::Result(mut message) => {
                 let welcome = &self.station.welcome;
@@ -330,7 +326,7 @@ impl Round {
     /// with the call, too.
     #[must_use]
     pub(super) fn finish(&self, outcome: Outcome) -> Option<Lease> {
-        let (clients, lease, park) = {
+        let (clients, lease, park, long) = {
             let mut inner = self.inner.lock();
             if inner.phase == Phase::Over {
                 return None;
@@ -338,18 +334,23 @@ impl Round {
             let unheard = inner.phase == Phase::Parked;
             inner.phase = Phase::Over;
             let mut park = None;
-            if let Some(long) = &mut inner.long {
+            let long = inner.long.as_mut().map(|long| {
                 long.end(&outcome);
-            }
+                long.id
+            });
             if let Some(asked) = &mut inner.asked {
                 asked.open.clear();
                 asked.held = None;
                 park = asked.park.map(|park| (park, unheard));
                 asked.outcome = kept(&outcome);
             }
-            (std::mem::take(&mut inner.clients), inner.lease.take(), park)
+            let clients = std::mem::take(&mut inner.clients);
+            (clients, inner.lease.take(), park, long)
         };
         self.station.over(self);
+        if let Some(id) = long {
+            self.station.desk.long_ended(id);
+        }
         if let Some((park, unheard)) = park {
             self.station.set_waiting(None);
             // Nobody was there to hear how it ended: who comes back finds no call.
@@ -433,7 +434,6 @@ impl Sink for Round {
             Event::Ask { ask, question } => self.asked(ask, &question),
             Event::Withdraw { ask, .. } => self.withdrawn(ask),
             Event::Done(outcome) => {
-                self.served.store(true, Ordering::Release);
                 self.done(outcome);
             }
         }
